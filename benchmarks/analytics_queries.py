@@ -84,10 +84,10 @@ FILL = {
         for kind, place in (("project", "project"), ("studio", "studio"), ("profile", "user"))
     },
     "project_stats": """
-        INSERT INTO history.project_stats (project_id, valid_from, valid_to, views, loves, favorites)
-        SELECT p, now() - interval '1 year' + v * interval '30 days', now() - interval '1 year' + (v + 1) * interval
-            '30 days', v * 3, v, v
-        FROM generate_series(1, {versions} / 10) p, generate_series(1, 10) v""",
+        INSERT INTO history.project_stats (project_id, valid_from, last_seen_at, valid_to, views, loves, favorites)
+        SELECT p, since, since, since + interval '30 days', v * 3, v, v
+        FROM generate_series(1, {versions} / 10) p, generate_series(1, 10) v,
+            LATERAL (SELECT now() - interval '1 year' + v * interval '30 days' AS since) x""",
     "rankings": """
         INSERT INTO history.rankings (ranking, seen_at, position, kind, thing_id)
         SELECT 'explore/projects?q=tag' || r || '&mode=trending&language=en', now() - d * interval '1 day', p,

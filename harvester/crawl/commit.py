@@ -66,6 +66,7 @@ from harvester.warehouse.sqlstates import Cause, cause_of
 from harvester.warehouse.staging import TransactionMoment
 from harvester.warehouse.statements import statements
 from harvester.warehouse.tables import WRITTEN
+from harvester.warehouse.upsert import OWN_COLUMNS
 
 _SQL = statements(__package__, "commit")
 _Due = tuple[int | None, int, int | None, datetime | None]
@@ -419,12 +420,30 @@ class Writer:
 def _note_ended(connection: Connection, pages: Sequence[PageCommit]) -> None:
     """Tell the rows of later moments which entities have answered, where pages have moments."""
     ended = [
-        (page.lease.visit.stream.name, page.lease.visit.entity_id, page.moment)
+        (page.lease.visit.stream.name, page.lease.visit.entity_id, page.moment, _is_complete(page))
         for page in pages
         if page.moment is not None and page.visit_result is not None
     ]
     if ended:
         staging.note_ended(connection, ended)
+
+
+def _is_complete(page: PageCommit) -> bool:
+    """Return whether a visit that ends with a page went through its whole list, or read all that is kept of its object.
+
+    The answer about an object may lack a field, or be set aside: it does not show that nothing has changed.
+    """
+    if page.visit_result is None or not page.visit_result.whole:
+        return False
+    visit = page.lease.visit
+    expected = OWN_COLUMNS.get(visit.stream.name)
+    if not expected:
+        return True
+    shown = [rows for rows in page.rows if rows.table == visit.stream.table and "id" in rows.columns]
+    return any(
+        expected.issubset(rows.columns) and visit.entity_id in map(itemgetter(rows.columns.index("id")), rows.values)
+        for rows in shown
+    )
 
 
 def _last_shown(pages: Iterable[PageCommit]) -> dict[int, datetime]:
@@ -473,6 +492,7 @@ def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]])
         "kind": stream.kind.value,
         "certificate": visit_result.certificate,
         "whole": visit_result.whole,
+        "complete": _is_complete(page),
         "again": again,
         "gone": visit_result.gone,
         "proven": visit_result.proven,

@@ -7,8 +7,7 @@ differ:
 - which pages were stored that a process had read when it was killed or failed. What such a run dated may have any time
   within the run; of what is kept once for each reading, the replay may have as many rows more as visits were under way;
   the checkpoints of lists with such a page are not compared (`uncertain`).
-- at which statement of its transaction a version was replaced: `valid_from` and `valid_to` may be apart by the duration
-  of a transaction.
+- at which statement of its transaction a version was replaced: its times may be apart by the duration of a transaction.
 - requests for sources that had no answer to keep (too large, the project is not found), and what was read with the
   operator's own session.
 - when a person was erased, and whether that was revoked: it follows the rules of now from the beginning. Therefore, in
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 _SQL = statements(__package__, "comparison")
 _PART = 500
 """Rows that are fetched at once: few have more than some kilobytes."""
-_OF_VERSIONS = ("valid_from", "valid_to")
+_OF_VERSIONS = ("valid_from", "last_seen_at", "valid_to")
 _DATED = frozenset({*_OF_VERSIONS, "first_seen_at", "gone_at", "last_seen_at", "seen_at", "returned_at"})
 """Columns with a time at which the crawl saw something; all other times were served."""
 _LONGEST_TRANSACTION = timedelta(minutes=5)
@@ -250,7 +249,7 @@ class Comparison:
             number
             for number, (name, value, again) in enumerate(zip(one.columns, row, other, strict=True))
             if value != again
-            and not (name in one.dated and self._is_same_time(name, value, again))
+            and not (name in one.dated and self._is_same_time(one, name, value, again))
             and not (name == _HELD and value is None)
             and not (name == "certificate" and self._is_anybody_erased and _is_same_but_erased(value, again))
         ]
@@ -263,14 +262,17 @@ class Comparison:
             return all(row[one.columns.index(name)] is None for name in ("author_id", "content"))
         return one.table.fullname == _FRONTIER and row[0] in _OF_REPLIES
 
-    def _is_same_time(self, column: str, at: datetime | None, again: datetime | None) -> bool:
+    def _is_same_time(self, one: Compared, column: str, at: datetime | None, again: datetime | None) -> bool:
         """Return whether two times of a crawl that differ may be the same."""
         if at is None or again is None:
             return False
-        number = self._runs.number(at)
-        if column in _OF_VERSIONS and abs(at - again) < _LONGEST_TRANSACTION:
-            return number == self._runs.number(again)
-        return not self._runs.is_exact(number) and number == self._runs.number(again)
+        number, other = self._runs.number(at), self._runs.number(again)
+        if column in _OF_VERSIONS and "of" in one.table.info:
+            if abs(at - again) < _LONGEST_TRANSACTION and number == other:
+                return True
+            if column == "last_seen_at":  # the visit that saw it last may be one of which nobody knows if it was stored
+                return not (self._runs.is_exact(number) and self._runs.is_exact(other))
+        return not self._runs.is_exact(number) and number == other
 
     def _may_be_unstored(self, one: Compared, row: tuple[Any, ...]) -> bool:
         """Return whether a row of the replay may have been read by a run that was killed before it stored it."""

@@ -75,7 +75,7 @@ _OF_STATE = (
         Field(
             "changed_after",
             Type.TIME,
-            "The earlier state was seen then: the change was made after it and by valid_from."
+            "When the values that changed were last seen as they were: they changed after that and by valid_from."
             " Empty for the first state that was seen.",
         ),
         "s.changed_after",

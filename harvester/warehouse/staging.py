@@ -73,11 +73,15 @@ def prepare(connection: Connection) -> None:
     connection.execute(_SQL["create_ended"])
 
 
-def note_ended(connection: Connection, visits: Iterable[tuple[str, int, TransactionMoment]]) -> None:
-    """Tell the rows of several moments, within a transaction, which visits (stream, entity) ended at which moment."""
-    with connection.cursor() as cursor, cursor.copy("COPY pg_temp.ended (stream, entity_id, nth) FROM STDIN") as copy:
-        for stream, entity, moment in visits:
-            copy.write_row((stream, entity, moment.nth))
+def note_ended(connection: Connection, visits: Iterable[tuple[str, int, TransactionMoment, bool]]) -> None:
+    """Tell the rows of several moments, within a transaction, which visits ended at which moment.
+
+    A visit is its stream, entity and moment, and whether it was complete (see `crawl.frontier.last_full_read_at`).
+    """
+    copied = "COPY pg_temp.ended (stream, entity_id, nth, is_complete) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(copied) as copy:
+        for stream, entity, moment, is_complete in visits:
+            copy.write_row((stream, entity, moment.nth, is_complete))
 
 
 def clear(connection: Connection) -> None:

@@ -796,9 +796,15 @@ def _superseded(name: str, comment: str, of: Table, where: History) -> Table:
     )
 
 
-def _interval() -> tuple[Column[Any], Column[Any]]:
+def _interval() -> tuple[Column[Any], Column[Any], Column[Any]]:
     return (
         _time("valid_from", "When this version was first seen.", nullable=False),
+        _time(
+            "last_seen_at",
+            "When the values that the next version has changed were last seen as they are here: the change was made"
+            " after that and by valid_to.",
+            nullable=False,
+        ),
         _time("valid_to", "When it was first seen superseded.", nullable=False),
     )
 
@@ -1066,7 +1072,10 @@ frontier = _table(
         "Of what is asked for by a user's name: until when what was stored of it rests on a name that was shown to be"
         " the account's.",
     ),
-    _time("last_full_read_at", "When the last visit began that went through the whole list."),
+    _time(
+        "last_full_read_at",
+        "When the last visit began that went through the whole list, or read all that is kept of the object.",
+    ),
     _int("item_count", "Items that the list held then, and new ones since."),
     Column(
         "new_items_decayed",

@@ -323,7 +323,7 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
     table, key, columns = upsert.table, upsert.key, upsert.columns
     history = metadata.tables[f"history.{log}"]
     things = history_key(table, log)
-    kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in key]
+    kept = [c.name for c in history.columns if c.name in WRITTEN[table].c and c.name not in (*key, "last_seen_at")]
     watched = [column for column in kept if column in columns]
     if not watched:
         return None
@@ -333,7 +333,9 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
     key_columns = sql.SQL(", ").join(sql.Identifier("t", one) for one in key)
     return sql.SQL(_SQL["superseded"]).format(
         log=_identifier(history),
-        into=sql.SQL(", ").join([*kind, *map(sql.Identifier, [*things, "valid_from", "valid_to", *kept])]),
+        into=sql.SQL(", ").join(
+            [*kind, *map(sql.Identifier, [*things, "valid_from", "last_seen_at", "valid_to", *kept])]
+        ),
         key_values=sql.SQL(", ").join([*kind_value, key_columns]),
         key=key_columns,
         same=same,
@@ -345,6 +347,16 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
             for c in kept
         ),
         table=sql.Identifier("scratch", table),
+        last_seen=sql.SQL(", ").join(
+            sql.SQL(_SQL["value_last_seen"]).format(
+                column=sql.Identifier(column),
+                from_index=_from_index(table, column),
+                log=_identifier(history),
+                same=same,
+                visited=_last_complete_visit(upsert, column),
+            )
+            for column in watched
+        ),
         now=_MOMENT_OF_PART if upsert.has_moments else sql.SQL("crawl.statement_clock()"),
         changed=sql.SQL(" OR ").join(
             sql.SQL(_SQL["is_superseded"]).format(
@@ -382,9 +394,9 @@ def _same_thing(table: str, log: str) -> sql.Composed:
 def _was_served(upsert: Upsert, column: str) -> sql.Composable:
     """Return the SQL condition that an entity `t` was fetched before, with an answer that held the column."""
     by = [
-        stream.name
-        for stream in STREAMS.values()
-        if stream.paging is Paging.SINGLE and column in stream.writes.get(upsert.table, ())
+        name
+        for name in OWN_COLUMNS
+        if STREAMS[name].table == upsert.table and column in STREAMS[name].writes[upsert.table]
     ]
     if not by:
         return sql.SQL("false")
@@ -392,3 +404,25 @@ def _was_served(upsert: Upsert, column: str) -> sql.Composable:
     if upsert.has_moments:
         served = sql.SQL("({} OR {})").format(served, sql.SQL(_SQL["has_ended"]).format(streams=sql.Literal(by)))
     return served
+
+
+def _last_complete_visit(upsert: Upsert, column: str) -> sql.Composable:
+    """Return a further argument of `greatest`: the begin of the last visit of an entity `t` that showed the column."""
+    by = [name for name, columns in OWN_COLUMNS.items() if STREAMS[name].table == upsert.table and column in columns]
+    if not by:
+        return sql.SQL("")
+    visit = _SQL["last_complete_visit_by_then"] if upsert.has_moments else _SQL["last_complete_visit"]
+    return sql.SQL(", ") + sql.SQL(visit).format(streams=sql.Literal(by))
+
+
+_MAY_BE_LEFT_OUT = frozenset({"scratch_team"})
+"""Columns that an answer about an entity need not hold."""
+OWN_COLUMNS: dict[str, frozenset[str]] = {
+    stream.name: frozenset(
+        column for log in TRACKED[stream.table] for column in stream.writes[stream.table] if column in log.c
+    )
+    - _MAY_BE_LEFT_OUT
+    for stream in STREAMS.values()
+    if stream.paging is Paging.SINGLE and stream.table in TRACKED
+}
+"""By stream that reads an entity itself: the columns with earlier values that each complete answer holds."""

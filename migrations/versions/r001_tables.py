@@ -1035,7 +1035,7 @@ def upgrade():
             "last_full_read_at",
             sa.DateTime(timezone=True),
             nullable=True,
-            comment="When the last visit began that went through the whole list.",
+            comment="When the last visit began that went through the whole list, or read all that is kept of the object.",
         ),
         sa.Column(
             "item_count", sa.Integer(), nullable=True, comment="Items that the list held then, and new ones since."
@@ -1173,6 +1173,12 @@ def upgrade():
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
+        ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("content", sa.Text(), nullable=True, comment="The text as a reader saw it."),
         sa.Column("content_raw", sa.Text(), nullable=True, comment="The text as served, where it differed."),
@@ -1189,6 +1195,12 @@ def upgrade():
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
+        ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("role", sa.Text(), nullable=True, comment="The role. Values: host, manager, curator."),
         sa.CheckConstraint("role IN ('host', 'manager', 'curator')", name=op.f("member_revisions_role_check")),
@@ -1201,6 +1213,12 @@ def upgrade():
         sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The id in scratch.projects."),
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
         ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("title", sa.Text(), nullable=True, comment="The title."),
@@ -1225,6 +1243,12 @@ def upgrade():
         sa.Column("project_id", sa.BigInteger(), nullable=False, comment="The id in scratch.projects."),
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
         ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column("views", sa.Integer(), nullable=True, comment="Views."),
@@ -1325,6 +1349,12 @@ def upgrade():
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
         ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
+        ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column(
             "host_id",
@@ -1347,6 +1377,12 @@ def upgrade():
         sa.Column("studio_id", sa.BigInteger(), nullable=False, comment="The id in scratch.studios."),
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
         ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column(
@@ -1372,6 +1408,12 @@ def upgrade():
         sa.Column("user_id", sa.BigInteger(), nullable=False, comment="The id in scratch.users."),
         sa.Column(
             "valid_from", sa.DateTime(timezone=True), nullable=False, comment="When this version was first seen."
+        ),
+        sa.Column(
+            "last_seen_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            comment="When the values that the next version has changed were last seen as they are here: the change was made after that and by valid_to.",
         ),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False, comment="When it was first seen superseded."),
         sa.Column(

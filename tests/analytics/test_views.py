@@ -306,9 +306,9 @@ def test_the_life_of_projects(connection: Connection) -> None:
         (3, None, None, "2026-01-05", None, None, None, None),
     )  # fmt: skip
     fill(
-        connection, "history.project_stats", "project_id, valid_from, valid_to, views, loves, favorites",
-        (1, "2026-01-03 12:00Z", "2026-01-05 00:00Z", 10, 1, 1),
-        (1, "2026-01-05 00:00Z", "2026-01-12 00:00Z", 20, 2, 1),
+        connection, "history.project_stats", "project_id, valid_from, last_seen_at, valid_to, views, loves, favorites",
+        (1, "2026-01-03 12:00Z", "2026-01-03 12:00Z", "2026-01-05 00:00Z", 10, 1, 1),
+        (1, "2026-01-05 00:00Z", "2026-01-05 00:00Z", "2026-01-12 00:00Z", 20, 2, 1),
     )  # fmt: skip
     life = connection.execute(
         "SELECT project_id, seen_from::text, seen_until IS NULL, age_days, views, is_current"
@@ -420,8 +420,8 @@ def test_life_curves_equal_a_count_by_hand_over_random_visits(connection: Connec
         )  # fmt: skip
         for (since, views), (until, _) in pairwise(versions):
             fill(
-                connection, "history.project_stats", "project_id, valid_from, valid_to, views",
-                (project, since, until, views),
+                connection, "history.project_stats", "project_id, valid_from, last_seen_at, valid_to, views",
+                (project, since, since, until, views),
             )  # fmt: skip
         fill(
             connection, "crawl.frontier", "stream, entity_id, due_at, visited_at",
@@ -498,8 +498,10 @@ def test_the_index_beside_the_page(connection: Connection) -> None:
         (11, 9, 2, 1, []), (12, 5, 1, 1, []), (13, 7, 0, 0, []), (14, 3, 0, 0, ["views"]), (15, 1, 0, 0, []),
     )  # fmt: skip
     fill(
-        connection, "history.project_stats", "project_id, valid_from, valid_to, views, loves, favorites, remixes",
-        (11, "2026-01-01", "2026-02-01", 4, 1, 1, 0), (11, "2026-02-01", "2026-03-01", 6, 1, 1, 0),
+        connection, "history.project_stats",
+        "project_id, valid_from, last_seen_at, valid_to, views, loves, favorites, remixes",
+        (11, "2026-01-01", "2026-01-01", "2026-02-01", 4, 1, 1, 0),
+        (11, "2026-02-01", "2026-02-01", "2026-03-01", 6, 1, 1, 0),
     )  # fmt: skip
     explore, front = "explore/projects?q=*&mode=popular&language=en", "front-page/newest"
     fill(

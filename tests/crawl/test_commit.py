@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from msgspec import UNSET
 from sqlalchemy import Boolean, Column, DateTime, Double, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -30,8 +31,10 @@ from harvester.frontier import runs, scope
 from harvester.frontier.leases import Purpose
 from harvester.frontier.model import Committed, Lease, PageCommit, Rejected, Stale, VisitResult
 from harvester.frontier.scope import Seed
+from harvester.warehouse.clock import set_clock
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.staging import TransactionMoment
 from harvester.warehouse.tables import WRITTEN
 
 pytestmark = pytest.mark.every_postgres
@@ -390,6 +393,80 @@ def test_history_is_the_same_however_pages_share_a_commit(connection: Connection
         assert versions(-case) == versions(case), told
         lengths.add(len(versions(case)))
     assert max(lengths) > 4
+
+
+FIRST_DAY = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def day(number: float) -> datetime:
+    return FIRST_DAY + timedelta(days=number)
+
+
+def by_author(served: dict[str, Any]) -> list[Rows]:
+    """The rows of a project in the list of its author's."""
+    visit = Visit(STREAMS["user_projects"], 167, username="mres")
+    return normalise(visit, decode(visit.stream, json.dumps([served]).encode()))
+
+
+def test_a_version_tells_when_its_values_were_last_seen(connection: Connection, writer: Writer, run: int) -> None:
+    """By the last answer of the project's own page that held them: a list may show other values alone."""
+
+    def visit(number: int, served: dict[str, Any] | None, lacking: str | None = None) -> None:
+        """Begin a visit at the begin of a day, and store it at noon."""
+        set_clock(connection, day(number))
+        scope.refresh(connection, ["project"])
+        lease = take(connection, run, "project")
+        records = None if served is None else decode(lease.visit.stream, json.dumps(served).encode())
+        if records is not None and lacking is not None:
+            setattr(records[0], lacking, UNSET)
+        set_clock(connection, day(number + 0.5))
+        writer.commit([with_rows(take_object(lease, records), records)])
+
+    stats = {"views": 11, "loves": 2, "favorites": 1, "remixes": 3}
+    remixed = stats | {"remixes": 4}
+    scope.seed(connection, [Seed(Kind.PROJECT, 142)])
+    visit(0, project())
+    visit(1, project())
+    set_clock(connection, day(2))
+    writer.store(by_author(project(stats=stats)))
+    visit(3, project(title="second", stats=remixed))
+    visit(4, None)
+    visit(5, project(title="third", stats=remixed))
+    visit(6, project(stats=remixed), "title")
+    visit(7, project(title="fourth", stats=remixed | {"remixes": 5}))
+    told = connection.execute(
+        "SELECT title, date_trunc('hour', last_seen_at) FROM history.project_revisions ORDER BY valid_to"
+    )
+    assert told.fetchall() == [("t", day(1)), ("second", day(3.5)), ("third", day(5.5))]
+    told = connection.execute("SELECT views, remixes, last_seen_at FROM history.project_stats ORDER BY valid_to")
+    assert told.fetchall() == [(10, 3, day(1)), (11, 3, day(1)), (11, 4, day(5))]
+
+
+def test_a_visit_tells_the_next_transaction_what_it_saw(connection: Connection, writer: Writer, run: int) -> None:
+    """Also where a replay stores both in one."""
+    for number in (142, 143):
+        set_clock(connection, day(0))
+        scope.seed(connection, [Seed(Kind.PROJECT, number)])
+        lease = take(connection, run, "project")
+        records = decode(lease.visit.stream, json.dumps(project(number)).encode())
+        writer.commit([with_rows(take_object(lease, records), records)])
+        set_clock(connection, day(1))
+        scope.refresh(connection, ["project"], only=[number])
+        again = with_rows(take_object(take(connection, run, "project"), records), records)
+        scope.refresh(connection, ["project_comments"], only=[number])
+        late = by_author(project(number, title="second"))
+        later = PageCommit(take(connection, run, "project_comments"), late, 1, visit_result=VisitResult("{}"))
+        moments = [TransactionMoment(1, day(2)), TransactionMoment(2, day(3))]
+        if number == 142:
+            for page, moment in zip((again, later), moments, strict=True):
+                set_clock(connection, moment.at)
+                writer.commit([page])
+        else:
+            writer.commit([replace(page, moment=at) for page, at in zip((again, later), moments, strict=True)])
+    told = connection.execute(
+        "SELECT project_id, last_seen_at, valid_to::date FROM history.project_revisions ORDER BY 1"
+    )
+    assert told.fetchall() == [(number, day(1), day(3).date()) for number in (142, 143)]
 
 
 def test_an_unknown_value_is_no_earlier_version(connection: Connection, writer: Writer, run: int) -> None:

@@ -176,8 +176,8 @@ def erased(database: str, tmp_path: Path) -> Iterator[Any]:
     with open_connection(database, autocommit=True) as connection:
         connection.execute("INSERT INTO scratch.users (id, username) VALUES (5, 'renamed5'), (7, 'other')")
         connection.execute(
-            "INSERT INTO history.user_revisions (user_id, username, valid_from, valid_to)"
-            " VALUES (5, 'someone5', now() - interval '1 day', now())"
+            "INSERT INTO history.user_revisions (user_id, username, valid_from, last_seen_at, valid_to)"
+            " VALUES (5, 'someone5', now() - interval '1 day', now() - interval '1 day', now())"
         )
         connection.execute("INSERT INTO scratch.projects (id, author_id, title) VALUES (55, 5, 'mine')")
         connection.execute("INSERT INTO scratch.studios (id, host_id, title) VALUES (555, 5, 'ours')")

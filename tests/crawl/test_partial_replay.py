@@ -40,7 +40,7 @@ def digests(harvester: Any) -> dict[str, Any]:
 
 def contents(harvester: Any, *tables: str) -> dict[str, list[Any]]:
     """The rows of tables, but for the instants within a transaction at which versions were replaced."""
-    row = "(to_jsonb(t) - 'valid_from' - 'valid_to')::text"
+    row = "(to_jsonb(t) - 'valid_from' - 'last_seen_at' - 'valid_to')::text"
     return {name: sorted(harvester.query(f"SELECT {row} FROM {name} t")) for name in tables}
 
 
@@ -90,7 +90,7 @@ def test_a_table_is_rewritten_and_the_others_stay(
     )
     harvester.query("DELETE FROM history.comment_revisions WHERE kind = 'project' RETURNING 1")
     harvester.query(
-        "INSERT INTO history.comment_revisions SELECT 'project', id, now(), now(), 'no' FROM"
+        "INSERT INTO history.comment_revisions SELECT 'project', id, now(), now(), now(), 'no' FROM"
         " scratch.project_comments LIMIT 1 RETURNING 1"
     )
     preview = json.loads(harvester("replay", "--dry-run", "--json", *words).stdout)

@@ -6,7 +6,9 @@ import os
 import random
 import signal
 import time
+from bisect import bisect_left
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ import pytest
 from harvester.api.catalogue import STREAMS
 from harvester.sandbox.odd import SHARE as ODD
 from harvester.warehouse.tables import COMMENTS, CONTAINERS, KEY_COLUMNS, TRACKED
+from harvester.warehouse.upsert import history_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -269,6 +272,47 @@ def test_the_community_as_known_at_a_time(
             changed += now != true
         assert len(missing) <= retracted, (at, retracted, missing[:4])
     assert changed > snapshots
+    assert assert_changes_dated(harvester, taken) > 20 * (snapshots - 2)
+
+
+def assert_changes_dated(harvester: Any, taken: list[tuple[Any, dict[str, list[dict[str, Any]]]]]) -> int:
+    """Each change was made after the crawl of `last_seen_at` and by that of `valid_to`.
+
+    Return the number of versions that were seen again after they were first seen.
+    """
+    ends = [at for at, _ in taken]
+    states = [{table: by_key(table, rows) for table, rows in tables.items()} for _, tables in taken]
+    checked = narrowed = 0
+    for table, logs in TRACKED.items():
+        for log in logs:
+            key = history_key(table, log.name)
+            columns = [c for c in tracked(table, taken[0][1][table]) if c in log.c and c not in key]
+            only = "kind = %s" if "kind" in log.c else "%s <> ''"
+            versions = harvester.query(
+                f"SELECT ARRAY[{', '.join(key)}], valid_from, last_seen_at, valid_to, {', '.join(columns)}"
+                f" FROM history.{log.name} WHERE {only} ORDER BY 1, valid_to",
+                table.removesuffix("_comments"),
+            )
+            present = harvester.query(
+                f"SELECT ARRAY[{', '.join(KEY_COLUMNS[table])}], {', '.join(columns)} FROM scratch.{table}"
+            )
+            now = {tuple(row[0]): row[1:] for row in present}
+            for version, following in pairwise([*versions, None]):
+                thing, seen_from, seen, until, *before = version
+                after = following[4:] if following is not None and following[0] == thing else now[tuple(thing)]
+                then, later = (states[bisect_left(ends, at)][table].get(tuple(thing)) for at in (seen, until))
+                for name, old, new in zip(columns, before, after, strict=True):
+                    if old != new and old is not None and then is not None and later is not None:
+                        assert then[name] == old, (log.name, thing, name, old, then[name], seen)
+                        assert later[name] == new, (log.name, thing, name, new, later[name], until)
+                        checked += 1
+                narrowed += seen > seen_from
+    assert checked > 20
+    return narrowed
+
+
+def by_key(table: str, rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    return {tuple(row[name] for name in KEY_COLUMNS[table]): row for row in rows}
 
 
 def tracked(table: str, truth: list[dict[str, Any]]) -> list[str]:

@@ -233,6 +233,22 @@ def test_as_of_a_time_nothing_later_is_told(builder: Any) -> None:
     assert in_force == {row["id"]: row["views"] for row in builder.rows("then", "projects")}
 
 
+def test_a_change_is_after_the_last_sight_of_before(built: Any) -> None:
+    for table, key in (
+        ("project_stats", "project_id"),
+        ("studio_revisions", "studio_id"),
+        ("user_revisions", "user_id"),
+    ):
+        with psycopg.connect(built.database) as connection:
+            query = f"SELECT {key}, valid_to, last_seen_at, valid_from FROM history.{table}"
+            versions = {(thing, until): (seen, since) for thing, until, seen, since in connection.execute(query)}
+        changes = [row for row in built.rows("internal", table) if row["changed_after"] is not None]
+        told = [(versions[row[key], row["valid_from"]][0], row["changed_after"]) for row in changes]
+        assert changes
+        assert all(seen == after for seen, after in told), table
+    assert any(seen != since for seen, since in versions.values())
+
+
 def test_each_interval_follows_the_one_before(builder: Any) -> None:
     """An edge that came back twice has three intervals, whose ends are those of its absences."""
     with psycopg.connect(builder.database, autocommit=True) as connection:
@@ -269,9 +285,9 @@ def test_words_taken_back_are_in_internal_alone(builder: Any) -> None:
             "SELECT id, username FROM scratch.users WHERE gone_at IS NULL ORDER BY id"
         ).fetchall()
         (user, _), (host, name) = users[:2]
-        times = "now() - interval '2 days', now() - interval '1 day'"
+        times = "now() - interval '2 days', now() - interval '2 days', now() - interval '1 day'"
         insert = "INSERT INTO history.{} VALUES (%s, {}, %s)"
-        columns = "valid_from, valid_to"
+        columns = "valid_from, last_seen_at, valid_to"
         for log, of, word, value in (
             ("project_revisions", project, "title", "quaggaword"),
             ("studio_revisions", studio, "description", "quaggaword"),
@@ -290,8 +306,8 @@ def test_words_taken_back_are_in_internal_alone(builder: Any) -> None:
             [project],
         )
         connection.execute(
-            "INSERT INTO history.studio_revisions (studio_id, valid_from, valid_to, host_id, title) VALUES"
-            " (%s, now() - interval '9 days', now() - interval '8 days', %s, 'of the host')",
+            f"INSERT INTO history.studio_revisions (studio_id, {columns}, host_id, title) VALUES"
+            " (%s, now() - interval '9 days', now() - interval '9 days', now() - interval '8 days', %s, 'of the host')",
             [studio, host],
         )
     for text in (Text.REDACTED, Text.FEATURES, Text.NONE):

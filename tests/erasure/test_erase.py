@@ -47,6 +47,7 @@ NAMES = st.sampled_from(ODD) | st.text(
     alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=30
 )
 
+HELD = {"valid_from": "2020-01-01", "last_seen_at": "2020-01-01", "valid_to": "2021-01-01"}
 SAID = (
     "the project is true, q and y, I have 5 of 2011 and a x2 at 100%",
     "hi @anna, @luna1, @luna12 and @luna1s: luna1 luna12 luna1s _luna1_ una1",
@@ -75,7 +76,7 @@ def strangers(database: str) -> Iterator[Any]:
         others = ("anna", "the", "luna12", "luna1s", "_luna1_", "q", "y", "author", "visible", "name", "x2x2")
         for number, name in enumerate(others, 100):
             put("scratch.users", id=number, username=name, bio=SAID[number % len(SAID)], status="5", extra=EXTRA)
-        put("history.user_revisions", user_id=101, username="were-they", valid_from="2020-01-01", valid_to="2021-01-01")
+        put("history.user_revisions", user_id=101, username="were-they", **HELD)
         for number, said in enumerate(SAID, PERSON):
             put("scratch.projects", id=50 + number, author_id=100)
             if number != OWN_PROJECT:
@@ -85,10 +86,8 @@ def strangers(database: str) -> Iterator[Any]:
             put("scratch.studio_comments", id=number, studio_id=5, author_id=102, content=said, content_raw=said)
             put("scratch.profile_comments", id=number, user_id=103, author_id=102, content=said)
             put("history.comment_revisions", kind="project", comment_id=number, content=said,
-                valid_from="2020-01-01", valid_to="2021-01-01")  # fmt: skip
-            put(
-                "history.studio_revisions", studio_id=number, title=said, valid_from="2020-01-01", valid_to="2021-01-01"
-            )
+                **HELD)  # fmt: skip
+            put("history.studio_revisions", studio_id=number, title=said, **HELD)
             for kind, ranking in (("studio", "front-page/the"), ("project", "search/projects?q=anna&mode=popular")):
                 if (kind, number) != ("project", OWN_PROJECT):
                     put("history.rankings", ranking=ranking, seen_at="2021-01-01", position=number, kind=kind,
@@ -198,8 +197,8 @@ def test_an_erasure_touches_nobody_else(strangers: Any, tmp_path_factory: Any, n
             "INSERT INTO scratch.projects (id, author_id, title) VALUES (%s, %s, 'theirs')", [OWN_PROJECT, PERSON]
         )
         strangers.execute(
-            "INSERT INTO history.user_revisions (user_id, username, valid_from, valid_to)"
-            " VALUES (%s, %s, now(), now() + interval '1 day')",
+            "INSERT INTO history.user_revisions (user_id, username, valid_from, last_seen_at, valid_to)"
+            " VALUES (%s, %s, now(), now(), now() + interval '1 day')",
             [PERSON, former],
         )
         strangers.execute(
@@ -261,9 +260,9 @@ def test_an_ambiguous_name_needs_an_id(strangers: Any, tmp_path: Path) -> None:
     for user, name in ((20, "now20"), (21, "now21")):
         strangers.execute("INSERT INTO scratch.users (id, username) VALUES (%s, %s)", [user, name])
         strangers.execute(
-            "INSERT INTO history.user_revisions (user_id, username, valid_from, valid_to)"
-            " VALUES (%s, 'twice20', %s, %s)",
-            [user, f"20{user}-01-01", f"20{user}-02-01"],
+            "INSERT INTO history.user_revisions (user_id, username, valid_from, last_seen_at, valid_to)"
+            " VALUES (%s, 'twice20', %s, %s, %s)",
+            [user, f"20{user}-01-01", f"20{user}-01-01", f"20{user}-02-01"],
         )
     with pytest.raises(UsageError, match="--id, one of 20, 21"):
         erase(strangers, tmp_path, "twice20")
@@ -284,8 +283,8 @@ def test_an_ambiguous_name_needs_an_id(strangers: Any, tmp_path: Path) -> None:
 def test_a_name_that_passed_to_another_account_stays(strangers: Any, tmp_path: Path) -> None:
     strangers.execute("INSERT INTO scratch.users (id, username) VALUES (%s, 'renamed5')", [PERSON])
     strangers.execute(
-        "INSERT INTO history.user_revisions (user_id, username, valid_from, valid_to)"
-        " VALUES (%s, 'Luna12', now(), now() + interval '1 day')",
+        "INSERT INTO history.user_revisions (user_id, username, valid_from, last_seen_at, valid_to)"
+        " VALUES (%s, 'Luna12', now(), now(), now() + interval '1 day')",
         [PERSON],
     )
     before = strangers.execute("SELECT content FROM scratch.project_comments ORDER BY id").fetchall()

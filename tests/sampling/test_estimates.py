@@ -584,8 +584,8 @@ def visit_wave(connection: psycopg.Connection[Any], design: int, views: dict[int
         if project in views and project not in failed:
             connection.execute(
                 "WITH old AS (SELECT id, views FROM scratch.projects WHERE id = %(id)s), kept AS ("
-                " INSERT INTO history.project_stats (project_id, valid_from, valid_to, views)"
-                " SELECT id, now() - interval '1 day', now(), views FROM old)"
+                " INSERT INTO history.project_stats (project_id, valid_from, last_seen_at, valid_to, views)"
+                " SELECT id, now() - interval '1 day', now() - interval '1 day', now(), views FROM old)"
                 " INSERT INTO scratch.projects (id, views, public) VALUES (%(id)s, %(views)s, true)"
                 " ON CONFLICT (id) DO UPDATE SET views = excluded.views",
                 {"id": project, "views": views[project]},

@@ -237,7 +237,7 @@ class Community:
             for number in range(pick((0, 0, 1, 3))):
                 until = since + (project["first_seen_at"] + 20 * DAY - since) * self.chance.random()
                 stats.append({
-                    "project_id": project["id"], "valid_from": since, "valid_to": until,
+                    "project_id": project["id"], "valid_from": since, "last_seen_at": since, "valid_to": until,
                     "views": None if self.happens(0.1) else number * 5, "loves": number,
                     "favorites": None if self.happens(0.1) else number, "remixes": None,
                 })  # fmt: skip

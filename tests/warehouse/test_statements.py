@@ -114,7 +114,7 @@ NAMES = {
     "waits": "''",
 }
 """What stands for the names that vary."""
-_STATES = "states AS (SELECT user_id, valid_from, valid_to FROM history.user_revisions)"
+_STATES = "states AS (SELECT user_id, valid_from, last_seen_at, valid_to FROM history.user_revisions)"
 OWN = {
     "absences.present_comments": {
         "comments": "scratch.project_comments",
@@ -214,14 +214,21 @@ OWN = {
     },
     "upsert.superseded": {
         "changed": "true",
-        "into": "user_id, valid_from, valid_to, username",
+        "into": "user_id, valid_from, last_seen_at, valid_to, username",
         "joined": "t.id = s.id",
         "kept": "t.username",
         "key": "t.id",
         "key_values": "t.id",
+        "last_seen": "t.first_seen_at",
         "log": "history.user_revisions",
     },
     "upsert.upsert": {"thing": "NULL"},
+    "upsert.value_last_seen": {
+        "column": "username",
+        "from_index": "false",
+        "log": "history.user_revisions",
+        "visited": ", now()",
+    },
     "upsert.without_marks": {"marked": "'{views}'"},
 }
 """What stands for a name in one statement, where that differs."""
@@ -269,9 +276,12 @@ AROUND = {
     "upsert.ended": "WITH s AS (SELECT 1::bigint AS id) {}",
     "upsert.has_ended": "SELECT FROM scratch.users t, (SELECT 1 AS nth) s WHERE {}",
     "upsert.is_superseded": "SELECT FROM scratch.users t, (SELECT ''::text AS username) s WHERE {}",
+    "upsert.last_complete_visit": "SELECT {} FROM scratch.users t",
+    "upsert.last_complete_visit_by_then": "SELECT {} FROM scratch.users t, (SELECT 1 AS nth) s",
     "upsert.last_seen": "SELECT {} FROM scratch.users t",
     "upsert.renamed": "SELECT {} FROM scratch.users t, scratch.users v",
     "upsert.superseded": "WITH s AS (SELECT 1::bigint AS id) {}",
+    "upsert.value_last_seen": "SELECT {} FROM scratch.users t, (SELECT ''::text AS username) s",
     "upsert.was_read": _OF_USERS,
     "upsert.was_served": _OF_USERS,
     "upsert.without_marks": "SELECT {} FROM scratch.projects t",
@@ -298,7 +308,7 @@ TEMPORARY = """
     CREATE TEMP TABLE now_project_comments (id text, person bigint);
     CREATE TEMP TABLE before_users (id text);
     CREATE TEMP TABLE now_users (id text);
-    CREATE TEMP TABLE ended (stream text, entity_id bigint, nth int);
+    CREATE TEMP TABLE ended (stream text, entity_id bigint, nth int, is_complete boolean);
 """
 """Tables that a dataset makes of its rows, by no statement of its own."""
 

@@ -18,11 +18,11 @@ NOT EXISTS (SELECT FROM erased_users e WHERE e.id = h.host_id)
 -- name: states
 -- Each state of the kept rows: those that ended, and the last one.
 kept AS MATERIALIZED ({kept}), states AS (
-    SELECT {keys}, h.valid_from, h.valid_to, {earlier}
+    SELECT {keys}, h.valid_from, h.last_seen_at, h.valid_to, {earlier}
     FROM kept k JOIN history.{log} h ON {same}
     WHERE h.valid_from < h.valid_to AND {ended}
     UNION ALL
-    SELECT {keys}, coalesce(h.valid_to, k.first_seen_at), NULL::timestamptz, {present}
+    SELECT {keys}, coalesce(h.valid_to, k.first_seen_at), NULL::timestamptz, NULL::timestamptz, {present}
     FROM kept k LEFT JOIN (
         SELECT {log_keys}, max(h.valid_to) AS valid_to FROM history.{log} h WHERE {ended} GROUP BY {log_keys}
     ) h ON {same}
@@ -31,13 +31,13 @@ kept AS MATERIALIZED ({kept}), states AS (
 -- name: stats
 WITH {states}
 SELECT {columns} FROM (
-    SELECT s.*, lag(s.valid_from) OVER (PARTITION BY {key} ORDER BY s.valid_from) AS changed_after FROM states s
+    SELECT s.*, lag(s.last_seen_at) OVER (PARTITION BY {key} ORDER BY s.valid_from) AS changed_after FROM states s
 ) s{joins}
 
 -- name: revisions
 -- A state that differs from the one before in no column of the release is one with it.
 WITH {states}, compared AS (
-    SELECT s.*, lag(s.valid_from) OVER w AS changed_after,
+    SELECT s.*, lag(s.last_seen_at) OVER w AS changed_after,
         CASE WHEN lag(s.valid_from) OVER w IS NOT NULL THEN nullif(concat_ws(' ', {changed}), '') END AS changed,
         lag(s.valid_to) OVER w IS DISTINCT FROM s.valid_from AS follows_a_gap
     FROM states s WINDOW w AS (PARTITION BY {key} ORDER BY s.valid_from)

@@ -37,7 +37,7 @@ WITH found AS MATERIALIZED (
             extract(epoch FROM a.visited_at - o.visited_at)::float8
                 / extract(epoch FROM o.started_at - o.visited_at)::float8)) END AS told
     FROM (SELECT crawl.clock() AS now) t, jsonb_to_recordset(%(pages)s) AS v (
-        stream text, entity_id bigint, kind text, certificate text, whole bool, again bool, gone bool,
+        stream text, entity_id bigint, kind text, certificate text, whole bool, complete bool, again bool, gone bool,
         proven bool, listed bool, fresh int, found int, cost float8, revisit float8, item_weight float8, rate
         float8, spider int, announced_by text, announces bool, siblings text[], at timestamptz
     )
@@ -101,7 +101,7 @@ UPDATE crawl.frontier AS w SET
     gone_at = CASE WHEN v.rests THEN coalesce(w.gone_at, v.now) END,
     visited_at = w.started_at,
     proven_at = CASE WHEN v.proven THEN v.now ELSE w.proven_at END,
-    last_full_read_at = CASE WHEN v.whole THEN w.started_at ELSE w.last_full_read_at END,
+    last_full_read_at = CASE WHEN v.complete THEN w.started_at ELSE w.last_full_read_at END,
     item_count = v.item_count_now,
     new_items_decayed = v.new_items_decayed_now,
     exposure = v.exposure_now,

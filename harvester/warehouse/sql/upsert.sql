@@ -24,7 +24,7 @@ FROM s JOIN {table} t ON {same} WHERE {back} AND t.gone_at < {now}
 -- name: superseded
 INSERT INTO {log} ({into})
 SELECT {key_values}, coalesce((SELECT max(h.valid_to) FROM {log} h WHERE {same}), t.first_seen_at),
-    {now}, {kept}
+    least({last_seen}), {now}, {kept}
 FROM s JOIN {table} t ON {joined} WHERE {changed}
 ORDER BY {key} FOR UPDATE OF t RETURNING 1
 
@@ -32,6 +32,28 @@ ORDER BY {key} FOR UPDATE OF t RETURNING 1
 (t.{column} IS DISTINCT FROM s.{column} AND NOT {from_index} AND (
     t.{column} IS NOT NULL OR {was_served} OR EXISTS (SELECT FROM {log} h WHERE {same} AND h.{column} IS NOT NULL)
 ))
+
+-- name: value_last_seen
+-- When a value that changes was last seen as it was: when it was first seen, or at a later visit. Its version may be
+-- younger, where another response, which does not show this column, has changed another one.
+CASE WHEN t.{column} IS DISTINCT FROM s.{column} AND NOT {from_index} THEN greatest(coalesce((
+    SELECT max(h.valid_to) FROM {log} h WHERE {same} AND h.{column} IS DISTINCT FROM t.{column}
+), t.first_seen_at){visited}) END
+
+-- name: last_complete_visit
+-- The offset keeps a planner from looking up all that was visited, once for all rows.
+(SELECT max(at) FROM (
+    SELECT w.last_full_read_at AS at FROM crawl.frontier w
+    WHERE w.stream = ANY({streams}) AND w.entity_id = t.id OFFSET 0
+) v)
+
+-- name: last_complete_visit_by_then
+-- A visit of the same transaction counts if it ended at an earlier moment than the row.
+(SELECT max(at) FROM (
+    SELECT CASE WHEN e.is_complete THEN w.started_at ELSE w.last_full_read_at END AS at FROM crawl.frontier w
+    LEFT JOIN pg_temp.ended e ON e.entity_id = w.entity_id AND e.stream = w.stream AND e.nth < s.nth
+    WHERE w.stream = ANY({streams}) AND w.entity_id = t.id OFFSET 0
+) v)
 
 -- name: last_seen
 greatest(t.first_seen_at, (
