@@ -195,14 +195,14 @@ def budget(*, as_json: AsJson = False) -> None:
     left = max(0.0, round(limit - spent, 9))
     if as_json:
         releases = [
-            {"release": one.release, "epsilon": one.epsilon, "delta": one.delta, "published_at": one.published_at}
+            {"release": one.release, "epsilon": one.epsilon, "delta": one.delta, "built_at": one.built_at}
             for one in spendings
         ]
         output.print_json({"limit": limit, "spent": spent, "left": left, "releases": releases})
         return
-    table = output.table("release", "epsilon", "delta", "published", numbers=("epsilon", "delta"))
+    table = output.table("release", "epsilon", "delta", "built", numbers=("epsilon", "delta"))
     for one in spendings:
-        table.add_row(shown(one.release), f"{one.epsilon:g}", f"{one.delta:g}", f"{one.published_at:%Y-%m-%d %H:%M}")
+        table.add_row(shown(one.release), f"{one.epsilon:g}", f"{one.delta:g}", f"{one.built_at:%Y-%m-%d %H:%M}")
     if spendings:
         output.console().print(table)
     typer.echo(f"epsilon {spent:g} of {limit:g} is spent, {left:g} is left")

@@ -172,7 +172,8 @@ def build(settings: Settings, request: Request, on_progress: Callable[[str], Non
     """Write a release into a folder, completely or not at all.
 
     Raises:
-        UsageError: the request is wrong, the folder is not empty, or too little is left of the budget of privacy.
+        UsageError: the request is wrong, the folder is not empty, too little is left of the budget of privacy, or a
+            person was erased meanwhile.
         WarehouseError: the database cannot be used.
     """
     need_libraries()
@@ -188,8 +189,8 @@ def build(settings: Settings, request: Request, on_progress: Callable[[str], Non
                 _describe(unfinished, release)
                 if request.profile is Profile.OPEN:
                     unfinished.chmod(0o755)  # other profiles stay private
-                _record(settings, release, made.as_of)
-                with ledger.publication(settings, made.spending):
+                with ledger.publication(settings, release.name, release.profile, made.as_of, made.spending):
+                    _check_rule(settings, made.rule)
                     unfinished.rename(folder)
         except OSError as error:
             raise UsageError(f"{folder} cannot be written: {error.strerror or 'no reason given'}") from None
@@ -206,10 +207,14 @@ def _unfinished(folder: Path) -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _record(settings: Settings, release: Release, as_of: datetime) -> None:
-    """Record a release before it gets its name, so that none is unknown whose holders are to be told of an erasure."""
-    with connect(settings, autocommit=True) as connection:
-        connection.execute(_SQL["record"], [release.name, release.profile, as_of])
+def _check_rule(settings: Settings, rule: Rule) -> None:
+    """Refuse a release from which somebody may not be left out who was erased after the build had begun.
+
+    The release is recorded by then: an erasure that comes later names it.
+    """
+    with connect(settings) as connection:
+        if load_rule(connection, settings.home).fingerprint != rule.fingerprint:
+            raise UsageError("a person was erased while the release was built: build it again")
 
 
 def _describe(folder: Path, release: Release) -> None:

@@ -1484,23 +1484,15 @@ Index(
 releases = _table(
     "crawl",
     "releases",
-    "Datasets that were built of this warehouse: whose holders are to be told when a person is erased.",
+    "Datasets that were built of this warehouse: whose holders to tell of an erasure, and what privacy they spent.",
     Column("release_id", BigInteger, Identity(always=True), primary_key=True, comment="The number of the build."),
     _text("name", "The name of the release.", nullable=False),
     _text("profile", "For whom it was made.", choices=("open", "restricted", "internal"), nullable=False),
     _time("as_of", "The time whose state it shows.", nullable=False),
-    _time("built_at", "When it was built.", nullable=False, server_default=text("now()")),
-)
-privacy_budget = _table(
-    "crawl",
-    "privacy_budget",
-    "Published releases of profile open, and the differential privacy that the figures of each have spent.",
-    _key_text("fingerprint", "Keyed hash of all exact figures: an equal release spends nothing again."),
-    _text("release", "The name under which it was first published.", nullable=False),
-    Column("epsilon", Double, nullable=False, comment="Epsilon of its figures."),
-    Column("delta", Double, nullable=False, comment="Delta of its figures."),
-    _time("published_at", "When, just before its folder got its name.", nullable=False, server_default=text("now()")),
-    PrimaryKeyConstraint("fingerprint"),
+    _text("fingerprint", "Keyed hash of all exact figures: an equal release spends nothing again. Null unless open."),
+    Column("epsilon", Double, comment="Epsilon of its figures. Null unless open."),
+    Column("delta", Double, comment="Delta of its figures. Null unless open."),
+    _time("built_at", "When, just before its folder got its name.", nullable=False, server_default=text("now()")),
 )
 sql_parts = _table(
     "crawl",

@@ -350,29 +350,6 @@ def upgrade():
         comment="Where the source departs from what is declared of it.",
     )
     op.create_table(
-        "privacy_budget",
-        sa.Column(
-            "fingerprint",
-            sa.Text(),
-            nullable=False,
-            comment="Keyed hash of all exact figures: an equal release spends nothing again.",
-        ),
-        sa.Column("release", sa.Text(), nullable=False, comment="The name under which it was first published."),
-        sa.Column("epsilon", sa.Double(), nullable=False, comment="Epsilon of its figures."),
-        sa.Column("delta", sa.Double(), nullable=False, comment="Delta of its figures."),
-        sa.Column(
-            "published_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="When, just before its folder got its name.",
-        ),
-        sa.CheckConstraint("length(fingerprint) <= 200", name=op.f("privacy_budget_fingerprint_length_check")),
-        sa.PrimaryKeyConstraint("fingerprint", name=op.f("privacy_budget_pkey")),
-        schema="crawl",
-        comment="Published releases of profile open, and the differential privacy that the figures of each have spent.",
-    )
-    op.create_table(
         "erasures",
         sa.Column(
             "hash",
@@ -516,16 +493,24 @@ def upgrade():
         ),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=False, comment="The time whose state it shows."),
         sa.Column(
+            "fingerprint",
+            sa.Text(),
+            nullable=True,
+            comment="Keyed hash of all exact figures: an equal release spends nothing again. Null unless open.",
+        ),
+        sa.Column("epsilon", sa.Double(), nullable=True, comment="Epsilon of its figures. Null unless open."),
+        sa.Column("delta", sa.Double(), nullable=True, comment="Delta of its figures. Null unless open."),
+        sa.Column(
             "built_at",
             sa.DateTime(timezone=True),
             server_default=sa.text("now()"),
             nullable=False,
-            comment="When it was built.",
+            comment="When, just before its folder got its name.",
         ),
         sa.CheckConstraint("profile IN ('open', 'restricted', 'internal')", name=op.f("releases_profile_check")),
         sa.PrimaryKeyConstraint("release_id", name=op.f("releases_pkey")),
         schema="crawl",
-        comment="Datasets that were built of this warehouse: whose holders are to be told when a person is erased.",
+        comment="Datasets that were built of this warehouse: whose holders to tell of an erasure, and what privacy they spent.",
     )
     op.create_table(
         "forecasts",
@@ -2863,7 +2848,6 @@ def downgrade():
     )
     op.drop_table("erasure_requests", schema="crawl")
     op.drop_table("erasures", schema="crawl")
-    op.drop_table("privacy_budget", schema="crawl")
     op.drop_table("drift", schema="crawl")
     op.drop_table("sql_parts", schema="crawl")
     op.drop_table("designs", schema="crawl")

@@ -30,7 +30,6 @@ CONTRACT = {
         "alembic_version", "sql_parts", "seen_items", "missing_items", "name_changes", "priors", "reply_decay",
         "announcements", "forecasts", "strata",
         "waves", "wave_outcomes", "rate_changes", "source", "deleted_runs", "replays", "erasure_requests", "releases",
-        "privacy_budget",
     },
     "analytics": {
         "coverage", "id_gaps", "freshness", "stream_freshness", "refreshes",

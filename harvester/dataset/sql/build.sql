@@ -16,6 +16,3 @@ SELECT count(*) FROM now_{table} n WHERE NOT EXISTS (SELECT FROM before_{table} 
 -- name: make_withdrawn
 CREATE TEMP TABLE withdrawn_{table} ON COMMIT DROP AS
 SELECT id FROM before_{table} b WHERE NOT EXISTS (SELECT FROM now_{table} n WHERE n.id = b.id)
-
--- name: record
-INSERT INTO crawl.releases (name, profile, as_of) VALUES (%s, %s, %s)
