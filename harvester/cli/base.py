@@ -85,7 +85,7 @@ def moment(option: str, text: str | None) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option} {text}: no time, such as 2026-06-01 or 2026-06-01T12:00") from None
+        raise UsageError(f"{option} {text}: must be a time, such as 2026-06-01 or 2026-06-01T12:00") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
@@ -170,7 +170,8 @@ def _one_line(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "harvester"
     message = error.format_message().replace("Value error, ", "")  # Typer's own prefix, which says nothing
-    return f"{message} See `{command} --help`."
+    message = re.sub("Input should be (a valid [a-z]+), unable to parse .*", r"must be \1", message)
+    return f"{message.rstrip('.')}. See `{command} --help`."
 
 
 def _refusal(error: Exception) -> str | None:

@@ -5,6 +5,7 @@ They are read from a file, `release.toml`, and kept in the manifest. `templates/
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from datetime import date
@@ -43,13 +44,13 @@ def _check_lines(stated: msgspec.Struct, *keys: str) -> None:
     for key in keys:
         text = getattr(stated, key)
         if text is not None and (not text.strip() or not text.isprintable()):
-            raise ValueError(f"{key} must be one line of text, and not an empty one")
+            raise ValueError(f"{key} = {_written(text)}: must be one line of text, and not an empty one")
 
 
 def _check_form(stated: msgspec.Struct, key: str, form: re.Pattern[str], example: str) -> None:
     text = getattr(stated, key)
     if text is not None and form.fullmatch(text) is None:
-        raise ValueError(f"{key} must be written as {example}, not {text[:80]!r}")
+        raise ValueError(f"{key} = {_written(text)}: must be written as {example}")
 
 
 def is_orcid(text: str) -> bool:
@@ -171,7 +172,9 @@ class Statements(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
         _check_form(self, "doi", _DOI, "10.5281/zenodo.1234567, without https://doi.org/")
         if isinstance(self.licence, str) and self.licence not in LICENCES:
             known = ", ".join(LICENCES)
-            raise ValueError(f"licence must be one of {known}, or a table with name and url, not {self.licence[:80]!r}")
+            raise ValueError(
+                f"licence = {_written(self.licence)}: must be one of {known}, or a table with name and url"
+            )
         if self.ethics is not None and not self.ethics.strip():
             raise ValueError("ethics must not be empty: leave the key out to state nothing")
 
@@ -203,13 +206,18 @@ def parse_statements(stated: dict[str, Any]) -> Statements:
     try:
         return msgspec.convert(stated, Statements)
     except msgspec.ValidationError as error:
-        raise ValueError(_in_words(str(error))) from None
+        raise ValueError(_in_words(str(error), stated)) from None
 
 
-_EXPECTED = {"array": "a list of tables, each below [[{}]]", "object": "a table", "str": "text", "date": "a day"}
+_EXPECTED = {
+    "array": "a list of tables, each below [[{}]]",
+    "object": "a table, as `harvester dataset template` shows",
+    "str": "text in quotes",
+    "date": "a day without quotes, as 2026-06-15",
+}
 
 
-def _in_words(message: str) -> str:
+def _in_words(message: str, stated: Any) -> str:
     """Return a message of msgspec with the key before it, as `creators[1].name`: tables are counted from 1 here.
 
     A message of our own begins with the key already, and gets the table before it.
@@ -217,13 +225,36 @@ def _in_words(message: str) -> str:
     what, _, path = message.partition(" - at `")
     place = re.sub(r"\[(\d+)\]", lambda found: f"[{int(found[1]) + 1}]", path.rstrip("`").removeprefix("$").lstrip("."))
     if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what, re.DOTALL):
-        return f"{_below(place, unknown[1])} is no key of this file; `harvester dataset template` shows all"
+        key = unknown[1] if re.fullmatch(r"[A-Za-z0-9_-]{1,40}", unknown[1]) else _written(unknown[1])
+        return f"{_below(place, key)} is no key of this file; `harvester dataset template` shows all"
     if missing := re.fullmatch(r"Object missing required field `(.*)`", what):
         return f"{_below(place, missing[1])} is missing"
-    if expected := re.match(r"Expected `([a-z]+)(?: \| .*)?`, got `(.*)`", what):
-        kind = _EXPECTED.get(expected[1], expected[1]).format(place)
-        return f"{place} must be {kind}, not {_EXPECTED.get(expected[2], expected[2]).split(',')[0]}"
-    return _below(place, what)
+    expected = re.match(r"Expected `([a-z]+)", what)
+    if expected is None and not what.startswith("Invalid RFC3339 encoded date"):
+        return _below(place, what)
+    kind = _EXPECTED[expected[1] if expected else "date"].format(place)
+    return f"{place} = {_written(_value_at(path, stated))}: must be {kind}"
+
+
+def _value_at(path: str, stated: Any) -> Any:
+    """Return the value at a path of msgspec, such as $.creators[0].name."""
+    for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        stated = stated[key or int(index)]
+    return stated
+
+
+def _written(value: Any) -> str:
+    """Return a value as TOML has it, on one line; a long text is cut, a table and a list are not written out."""
+    match value:
+        case dict():
+            return "{...}"
+        case list():
+            return "[...]"
+        case str():
+            return json.dumps(value if len(value) <= 60 else f"{value[:60]}...", ensure_ascii=not value.isprintable())
+        case bool():
+            return str(value).lower()
+    return str(value)
 
 
 def _below(place: str, key: str) -> str:

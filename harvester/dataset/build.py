@@ -131,10 +131,8 @@ class Request:
         }[profile]
         text = self.text or modes[0]
         if text not in modes:
-            why = (
-                "its texts, or lengths of them, tell which they are" if profile is Profile.OPEN else "full is internal"
-            )
-            raise UsageError(f"--text {text} does not go with {profile} ({why}): {', '.join(modes)}")
+            why = "texts, or their lengths, tell whose they are" if profile is Profile.OPEN else "full is for internal"
+            raise UsageError(f"--text {text} does not go with {profile}: {why}; it takes {', '.join(modes)}")
         if self.k is not None and (profile is not Profile.OPEN or self.k < 2):
             raise UsageError("--k is a number of people, 2 or more, for profile open only")
         if self.epsilon is not None and (

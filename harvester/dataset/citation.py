@@ -15,7 +15,7 @@ from harvester.wording import counted
 if TYPE_CHECKING:
     from datetime import date
 
-    from harvester.dataset.release import Release, Resource
+    from harvester.dataset.release import Field, Release, Resource
 
 NOT_STATED = "not stated"
 UNKNOWN = "not known"
@@ -73,6 +73,11 @@ def summary(release: Release) -> str:
 def labelled(release: Release, text: str) -> str:
     """Return a description that is read by itself, with a label before it if the data is synthetic."""
     return text if release.sandbox is None else f"Synthetic data: {text}"
+
+
+def meaning(release: Release, field: Field) -> str:
+    """Return the description of a column, which catalogues show by itself: its comment, and what was done to it."""
+    return labelled(release, field.comment if field.treatment is None else f"{field.comment} {field.treatment}")
 
 
 def is_extra(resource: Resource) -> bool:

@@ -225,20 +225,20 @@ def _record_set(release: Release, resource: Resource, tables: set[str]) -> dict[
         "@id": resource.name,
         "name": resource.name,
         "description": citation.labelled(release, resource.comment),
-        "field": [_field(resource, field, file, tables) for field in resource.fields],
+        "field": [_field(release, resource, field, file, tables) for field in resource.fields],
     }
     if resource.primary_key:
         record_set["key"] = [{"@id": f"{resource.name}/{name}"} for name in resource.primary_key]
     return record_set
 
 
-def _field(resource: Resource, field: Field, file: File, tables: set[str]) -> dict[str, Any]:
+def _field(release: Release, resource: Resource, field: Field, file: File, tables: set[str]) -> dict[str, Any]:
     how = {"jsonPath": f"$.{field.name}"} if file.format == "jsonl.gz" else {"column": field.name}
     entry: dict[str, Any] = {
         "@type": "cr:Field",
         "@id": f"{resource.name}/{field.name}",
         "name": field.name,
-        "description": field.comment if field.treatment is None else f"{field.comment} {field.treatment}",
+        "description": citation.meaning(release, field),
         "dataType": _TYPES[field.type],
         "source": {"fileObject": {"@id": file.path}, "extract": how},
     }

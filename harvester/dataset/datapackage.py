@@ -95,7 +95,7 @@ def _entries(release: Release, resource: Resource) -> list[dict[str, Any]]:
                 "compression": "gz",
                 "rows": resource.rows,
                 "dialect": {"delimiter": ",", "header": True},
-                "schema": _schema(resource),
+                "schema": _schema(release, resource),
             }
         else:
             entry["type"] = "file"
@@ -103,10 +103,10 @@ def _entries(release: Release, resource: Resource) -> list[dict[str, Any]]:
     return entries
 
 
-def _schema(resource: Resource) -> dict[str, Any]:
+def _schema(release: Release, resource: Resource) -> dict[str, Any]:
     schema: dict[str, Any] = {
         "fieldsMatch": "exact",
-        "fields": [_field(one) for one in resource.fields],
+        "fields": [_field(release, one) for one in resource.fields],
         "missingValues": [""],
     }
     if resource.primary_key:
@@ -121,8 +121,8 @@ def _schema(resource: Resource) -> dict[str, Any]:
     return schema
 
 
-def _field(field: Field) -> dict[str, Any]:
-    description = field.comment if field.treatment is None else f"{field.comment} {field.treatment}"
+def _field(release: Release, field: Field) -> dict[str, Any]:
+    description = citation.meaning(release, field)
     entry: dict[str, Any] = {"name": field.name, "type": _TYPES[field.type], "description": description}
     if field.type is Type.TIME:
         entry["format"] = "default"

@@ -15,6 +15,7 @@ from harvester.dataset.citation import (
     citation,
     contact,
     creators,
+    labelled,
     main_tables,
     rights,
     summary,
@@ -276,7 +277,7 @@ def _fill(name: str, **values: str) -> str:
 
 def _resource_table(release: Release) -> str:
     return table(
-        ["table", "rows", "one row is"],
+        ["table", "rows", "one row is" if release.sandbox is None else "one row of synthetic data is"],
         [(f"`{one.name}`", one.rows, one.comment) for one in release.resources],
     )
 
@@ -309,12 +310,11 @@ def _start(release: Release) -> str:
 
 
 def _schema(release: Release) -> str:
-    parts = [
-        f"# Schema of {title(release)}",
-        _SCHEMA_NOTE,
-    ]
+    parts = [f"# Schema of {title(release)}", _SCHEMA_NOTE]
+    meaning = "meaning" if release.sandbox is None else "meaning in these synthetic data"
+    headers = ["column", "type", "always there", meaning, "what was done to it"]
     for one in release.resources:
-        parts.append(f"## {one.name}\n\n{one.comment}")
+        parts.append(f"## {one.name}\n\n{labelled(release, one.comment)}")
         told = [f"- Rows: {one.rows:,}", f"- Key: {', '.join(f'`{name}`' for name in one.primary_key) or 'none'}"]
         told += [
             f"- ({', '.join(f'`{name}`' for name in key.fields)}) refers to `{key.resource}`"
@@ -325,11 +325,11 @@ def _schema(release: Release) -> str:
         parts.append("\n".join(told))
         rows = []
         for column in one.fields:
-            meaning = column.comment
+            comment = column.comment
             if column.categories:
-                meaning += f" One of: {', '.join(column.categories)}."
-            rows.append((f"`{column.name}`", column.type.value, column.required, meaning, column.treatment))
-        parts.append(table(["column", "type", "always there", "meaning", "what was done to it"], rows))
+                comment += f" One of: {', '.join(column.categories)}."
+            rows.append((f"`{column.name}`", column.type.value, column.required, comment, column.treatment))
+        parts.append(table(headers, rows))
     return _joined(parts)
 
 

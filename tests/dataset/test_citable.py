@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 import yaml
-from made_up_release import ABOUT, SANDBOX, SITE, make_release, rows
+from made_up_release import ABOUT, DECLARED, SANDBOX, SITE, make_release, rows
 from tools import uv
 
 from harvester.dataset.about import Statements
@@ -169,15 +169,13 @@ def test_what_nobody_stated_is_said_to_be_not_stated(folders):
 
 
 def descriptions(value) -> list[str]:
-    """The descriptions of tables and files in a JSON document; those of columns are about columns."""
+    """The descriptions in a JSON document, but those of funders and of licences."""
     if isinstance(value, list):
         return [found for one in value for found in descriptions(one)]
-    if not isinstance(value, dict) or value.get("@type") in ("cr:Field", "CreativeWork", "sc:CreativeWork"):
+    if not isinstance(value, dict) or value.get("@type") in ("CreativeWork", "sc:CreativeWork"):
         return []
     found = [value["description"]] if isinstance(value.get("description"), str) else []
-    return found + [
-        one for key, child in value.items() if key not in ("schema", "funder") for one in descriptions(child)
-    ]
+    return found + [one for key, child in value.items() if key != "funder" for one in descriptions(child)]
 
 
 @pytest.mark.parametrize("profile", Profile)
@@ -201,8 +199,15 @@ def test_a_release_of_the_sandbox_says_synthetic_everywhere(tmp_path, profile, a
     assert "synthetic" in read(tmp_path, "datacite.json")["titles"][0]["title"].casefold()
     crate = read(tmp_path, "ro-crate-metadata.json")["@graph"]
     assert "synthetic" in crate[1]["name"].casefold()
+    columns = sum(len(fields) for fields, *_ in DECLARED.values())
     for name in MACHINE_READABLE:
-        assert all("synthetic" in one.casefold() for one in descriptions(read(tmp_path, name))), name
+        found = descriptions(read(tmp_path, name))
+        assert len(found) > (columns if name in ("datapackage.json", "croissant.json") else 1)
+        assert [one for one in found if "synthetic" not in one.casefold()] == [], name
+    for name, tables in (("SCHEMA.md", 3), ("README.md", 1), ("DATASHEET.md", 1)):
+        headers = re.findall(r"^\| (?:column \| type|table \| rows) .*$", (tmp_path / name).read_text(), re.MULTILINE)
+        assert ["synthetic data" in one for one in headers] == [True] * tables, name
+    assert (tmp_path / "SCHEMA.md").read_text().count("\n\nSynthetic data: One row of ") == 3
     described = card(tmp_path)
     assert {"synthetic" in described[key].casefold() for key in ("pretty_name", "license_name")} == {True}
     for name, key in (("datapackage.json", "licenses"), ("croissant.json", "license"), ("datacite.json", "rightsList")):

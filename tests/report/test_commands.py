@@ -36,7 +36,7 @@ def test_the_command_writes_one_file_and_tells_its_facts(harvest, tmp_path):
         (["{}/nowhere/page.html"], "cannot be written: No such file"),
         (["{}"], "cannot be written: Is a directory"),
         (["{}/report/"], "cannot be written: Is a directory"),
-        (["{}/p.html", "--at", "noon"], "--at noon: no time, such as"),
+        (["{}/p.html", "--at", "noon"], "--at noon: must be a time, such as"),
         (["--serve", "http"], "--serve http: a port is a number"),
         (["--serve", "70000"], "--serve 70000: a port is a number"),
         (["--serve", "--json"], "--serve excludes --at and --json"),
