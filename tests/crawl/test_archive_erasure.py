@@ -194,7 +194,9 @@ def test_each_record_goes_stays_or_loses_the_person(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("processes")
-@pytest.mark.parametrize("step", ["os.fsync", "_delete_index", "sync_folder", "Path.replace", "Path.unlink"])
+@pytest.mark.parametrize(
+    "step", ["_transaction", "os.fsync", "_delete_index", "sync_folder", "Path.replace", "Path.unlink"]
+)
 def test_a_kill_leaves_the_former_or_the_new_file(tmp_path: Path, step: str) -> None:
     path = small_archive(tmp_path)
     with open_index(path):

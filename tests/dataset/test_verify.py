@@ -248,6 +248,27 @@ def test_damage_is_named(folder, what):
     assert {one.path for one in found} == {path for path, _ in expected}
 
 
+def test_each_description_is_compared_with_the_manifest(folder):
+    """Among them the card, the citation, the metadata for a DOI and the crate, and what starts an analysis."""
+    names = {one["path"] for one in json.loads((folder / "manifest.json").read_text())["descriptions"]}
+    assert names | {"manifest.json", "SHA256SUMS"} == {
+        path.name for path in folder.iterdir() if path.suffix not in {".gz", ".parquet"}
+    }
+    assert names > {"README.md", "CITATION.cff", "datacite.json", "ro-crate-metadata.json", "START.ipynb", "start.R"}
+    kept = {name: (folder / name).read_bytes() for name in names}
+    for name in names:
+        flip(folder / name, 60)
+    assert {(one.path, one.what) for one in verify(folder)} == {
+        (name, "has another SHA-256 than the manifest says") for name in names
+    }
+    for name, data in kept.items():
+        (folder / name).write_bytes(data)
+    assert verify(folder) == []
+    for name in names:
+        (folder / name).unlink()
+    assert {(one.path, one.what) for one in verify(folder)} == {(name, "is missing") for name in names}
+
+
 def test_everything_that_is_wrong_is_named(folder):
     (folder / "notes.txt").write_text("x")
     (folder / "README.md").unlink()

@@ -104,6 +104,9 @@ def test_an_item_stays_in_its_place_without_its_person() -> None:
     first, second = json.loads(kept)
     stands = rule.stand_in(USER, 5)
     assert STAND_IN <= stands < 2**63
+    others = [rule.stand_in(PROJECT, 5), rule.stand_in(USER, 6), Rule(b"another key", ()).stand_in(USER, 5)]
+    assert len({stands, *others}) == 4, "who has no key cannot tell the id"
+    assert (rule.stand_in(USER, 5), rule.stand_in(USER, stands)) == (stands, stands)
     assert rule.names(USER, stands)
     assert rule.names(NAME, REMOVED)
     assert not Rule(b"", ()).names(USER, stands)
