@@ -15,7 +15,10 @@ from harvester.config import load
 from harvester.dataset import ledger
 from harvester.dataset.ledger import Spending
 from harvester.dataset.release import Profile, Text
+from harvester.erasure.remembered import THIS_KEY
 from harvester.errors import UsageError
+from harvester.secret import keyed_hash, secret_key
+from harvester.warehouse.annotations import USER
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -144,7 +147,9 @@ def test_a_release_with_a_person_erased_meanwhile_is_refused(builder: Any) -> No
     def erase_somebody(step: str) -> None:
         if step == "pseudonyms":
             with psycopg.connect(builder.database) as connection:
-                connection.execute("INSERT INTO crawl.erasures (hash, kind) VALUES ('x', 'unknown')")
+                key = secret_key(builder.home)
+                rows = [(keyed_hash(key, THIS_KEY, ""), "key"), (keyed_hash(key, USER, 1), "user")]
+                connection.cursor().executemany("INSERT INTO crawl.erasures (hash, kind) VALUES (%s, %s)", rows)
 
     with pytest.raises(UsageError, match="a person was erased while the release was built: build it again"):
         builder("restricted", Profile.RESTRICTED, on_progress=erase_somebody, history=False, text=Text.NONE)
