@@ -31,7 +31,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """The budget of a release. `built_at` is None until the release is recorded."""
+    """The budget of a release, and when the release was recorded, once it is."""
 
     fingerprint: str
     release: str
