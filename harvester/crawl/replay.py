@@ -21,7 +21,7 @@ from harvester.api.stream import Paging
 from harvester.crawl.answers import take_source
 from harvester.crawl.archive import open_archive
 from harvester.crawl.commit import ReplayPosition, Writer
-from harvester.crawl.replay_decoding import decoded_steps
+from harvester.crawl.replay_decoding import decoders
 from harvester.crawl.replay_groups import Groups
 from harvester.crawl.replay_steps import survey
 from harvester.crawl.set_aside import without_refused_at
@@ -97,34 +97,28 @@ def replay(
         after = _begin(connection, archives)
         # What a crash of the server loses of the last moments is replayed again: the position is lost with it.
         connection.execute("SET synchronous_commit = off")
-        surveyed = survey(paths)
-        bodies = open_store(connection, settings.sources_dir)
-        run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
-        writer = Writer(connection, load_rule(connection, settings.home), bodies=bodies, without=left_out(settings))
-        work = _Replay(connection, run, writer, archives)
-        work.done.responses, work.done.passed = surveyed.responses, after
-        on_progress(work.done)
-        outcome = "failed"
-        try:
-            under_way = frozenset(connection.execute(_SQL["under_way"]).fetchall()) if after else frozenset()
-            with decoded_steps(paths, surveyed.uncertain, workers=workers, after=after, under_way=under_way) as steps:
-                # Of erased people more depends on what was stored before, such as whose a project is.
-                groups = ([step] for step in steps) if work.writer.rule else Groups(connection).divide(steps)
-                for group in groups:
-                    work.check_source(settings, {one for step in group for one in step.sandboxes})
-                    work.commit(group)
-                    work.done.read = group[-1].read
-                    on_progress(work.done)
-            connection.execute("SET synchronous_commit = on")  # the next transaction waits for all before it
-            connection.execute("UPDATE crawl.replays SET ended_at = clock_timestamp() WHERE hash = %s", [archives])
-            outcome = "done"
-        except KeyboardInterrupt:
-            outcome = "interrupted"
-            raise
-        finally:
-            set_clock(connection, None)
-            totals = runs.Totals(0, work.done.counts, Counter())
-            runs.end_run(connection, run, outcome, totals)
+        with decoders(paths, workers=workers) as decode:
+            surveyed = survey(paths)
+            bodies = open_store(connection, settings.sources_dir)
+            run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
+            writer = Writer(connection, load_rule(connection, settings.home), bodies=bodies, without=left_out(settings))
+            work = _Replay(connection, run, writer, archives)
+            work.done.responses, work.done.passed = surveyed.responses, after
+            on_progress(work.done)
+            outcome = "failed"
+            try:
+                under_way = frozenset(connection.execute(_SQL["under_way"]).fetchall()) if after else frozenset()
+                work.store(settings, decode(surveyed.uncertain, after=after, under_way=under_way), on_progress)
+                connection.execute("SET synchronous_commit = on")  # the next transaction waits for all before it
+                connection.execute("UPDATE crawl.replays SET ended_at = clock_timestamp() WHERE hash = %s", [archives])
+                outcome = "done"
+            except KeyboardInterrupt:
+                outcome = "interrupted"
+                raise
+            finally:
+                set_clock(connection, None)
+                totals = runs.Totals(0, work.done.counts, Counter())
+                runs.end_run(connection, run, outcome, totals)
     return work.done
 
 
@@ -173,6 +167,18 @@ class _Replay:
     _source: Source | None = None
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
     """The visits under way, by stream and entity."""
+
+    def store(
+        self, settings: Settings, steps: Iterable[ReplayStep], on_progress: Callable[[Replayed], None]
+    ) -> None:
+        """Store transactions, as many together as give the same rows."""
+        # Of erased people more depends on what was stored before, such as whose a project is.
+        groups = ([step] for step in steps) if self.writer.rule else Groups(self.connection).divide(steps)
+        for group in groups:
+            self.check_source(settings, {one for step in group for one in step.sandboxes})
+            self.commit(group)
+            self.done.read = group[-1].read
+            on_progress(self.done)
 
     def check_source(self, settings: Settings, sandboxes: Iterable[str | None]) -> None:
         """Record the source of the archives; refuse archives of two sources."""

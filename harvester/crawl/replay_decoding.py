@@ -1,15 +1,17 @@
 """Decode archives in processes of their own, while the process that started them stores what they hold.
 
 Each process reads the archives, which takes a fifth of the time, and decodes its share of the transactions. They come
-back in order. A process waits with its share until that is taken, so that memory stays flat.
+back in order. A process waits with its share until that is taken, so that memory stays flat. Processes are started
+before the archives are surveyed, since their start takes as long.
 """
 
 from __future__ import annotations
 
 import copyreg
 import multiprocessing
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from harvester.errors import HarvesterError
 from harvester.processes import end_with_parent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
     from pathlib import Path
 
@@ -48,49 +50,49 @@ for _kind in (Archived, Part, Rows, Visit):
 
 
 @contextmanager
-def decoded_steps(
-    paths: Sequence[Path], uncertain: Mapping[int, bool], *, workers: int, after: int, under_way: frozenset[Key]
-) -> Iterator[Iterator[ReplayStep]]:
-    """Yield the steps of `read_steps`; of `workers` processes all but this one decode.
+def decoders(paths: Sequence[Path], *, workers: int) -> Iterator[Callable[..., Iterator[ReplayStep]]]:
+    """Start the processes that decode, of `workers` all but this one; yield `read_steps` without its first argument.
 
     Raises:
         UsageError: see `read_steps`. HarvesterError: one of the processes ended.
     """
     if workers == 1:
-        yield read_steps(paths, uncertain, after=after, under_way=under_way)
+        yield partial(read_steps, paths)
         return
     context = multiprocessing.get_context("spawn")  # not forked: a copy of the database's connection would be shared
     ends: list[Connection] = []
     processes = []
     try:
         for number in range(workers - 1):
-            ours, theirs = context.Pipe(duplex=False)
+            ours, theirs = context.Pipe()
             process = context.Process(
-                target=_decode,
-                args=(theirs, paths, uncertain, (number, workers - 1), after, under_way),
-                name=f"decoder {number}",
-                daemon=True,
+                target=_decode, args=(theirs, paths, (number, workers - 1)), name=f"decoder {number}", daemon=True
             )
             process.start()
             theirs.close()
             ends.append(ours)
             processes.append(process)
-        yield _received(ends, after)
+        yield partial(_received, ends)
     finally:
+        for process in processes:
+            process.kill()  # it leaves other signals to its parent
+            process.join()
         for end in ends:
             end.close()
-        for process in processes:
-            process.terminate()
-            process.join()
 
 
-def _received(ends: Sequence[Connection], after: int) -> Iterator[ReplayStep]:
-    """Yield what the processes send, in order."""
+def _received(
+    ends: Sequence[Connection], uncertain: Mapping[int, bool], *, after: int, under_way: frozenset[Key]
+) -> Iterator[ReplayStep]:
+    """Tell the processes what to decode, and yield what they send, in order."""
+    for end in ends:
+        with suppress(OSError):  # it has ended, which shows below
+            end.send((uncertain, after, under_way))
     turn = after // _AT_ONCE
     while True:
         try:
             steps = ends[turn % len(ends)].recv()
-        except EOFError:
+        except (EOFError, OSError):
             raise HarvesterError("a process that decodes the archives has ended: run the same command again") from None
         if isinstance(steps, HarvesterError):
             raise steps
@@ -100,16 +102,10 @@ def _received(ends: Sequence[Connection], after: int) -> Iterator[ReplayStep]:
         turn += 1
 
 
-def _decode(
-    end: Connection,
-    paths: Sequence[Path],
-    uncertain: Mapping[int, bool],
-    share: tuple[int, int],
-    after: int,
-    under_way: frozenset[Key],
-) -> None:
+def _decode(end: Connection, paths: Sequence[Path], share: tuple[int, int]) -> None:
     """Send the steps of one process's share, a list for each turn, and None at the end."""
     end_with_parent()
+    uncertain, after, under_way = end.recv()
     mine, of = share
     waiting: list[ReplayStep] = []
     sent: Any = None

@@ -2,14 +2,15 @@
 
 Each page keeps the time of its transaction, and rows of one entity are written in the order of their pages. What a
 transaction does beyond its own rows is done once for the whole group, at its end. Therefore a transaction is stored by
-itself whose pages show that something is gone, changed its name or cannot be used, or that confirm what was missed
-before. A group ends before a transaction that
+itself whose pages show that the visited entity is gone, that a name changed, or that something cannot be used, or that
+confirm what was missed before. A group ends before a transaction that
 
 - begins another visit of an entity that the group has a page of: the visit depends on the state before it;
 - visits a list or an object that a page of the group announces or may have made due by a counter;
 - shows an item of a list that a page of the group has read, and did not show: a full read that misses the item is
   earlier than the response that shows it;
-- shows a studio with another host than the group did.
+- shows a studio with another host than the group did;
+- shows as gone a user whom the group visits: the user was last seen by that visit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from harvester.api.catalogue import DETAIL, STREAMS
-from harvester.api.stream import Paging
+from harvester.api.stream import Kind, Paging
 from harvester.warehouse.statements import statements
 from harvester.warehouse.upsert import NAME_UNKNOWN
 
@@ -165,6 +166,8 @@ class _Shown:
                 return True
             if any(self._hosts.get(studio, host) != host for studio, host in _hosts(page.rows or ())):
                 return True
+            if any((DETAIL[Kind.USER], user) in self._entries for user in _gone_users(page.rows or ())):
+                return True
             members = visit.stream.members
             own = None if members is None else (members.table, members.owner, visit.entity_id)
             if self._lists and any(self._shows_missing(rows, own) for rows in page.rows or ()):
@@ -201,7 +204,7 @@ def _is_special(page: Decoded) -> bool:
         stream.answers_for_another(visit.entity_id, page.records or ()) or stream.finds_name_free(page.records or ())
     ):
         return True
-    return any(rows.weak or "gone_reason" in rows.columns for rows in page.rows)
+    return any(rows.weak for rows in page.rows)
 
 
 def _names(pages: Iterable[Decoded]) -> Iterator[tuple[int, str]]:
@@ -221,6 +224,13 @@ def _hosts(pages: Iterable[Rows]) -> Iterator[tuple[int, Any]]:
         if rows.table == "studios" and "host_id" in rows.columns:
             of, what = rows.columns.index("id"), rows.columns.index("host_id")
             yield from ((row[of], row[what]) for row in rows.values)
+
+
+def _gone_users(pages: Iterable[Rows]) -> Iterator[int]:
+    """Yield the id of each user whom rows show as gone."""
+    for rows in pages:
+        if rows.table == "users" and "gone_reason" in rows.columns:
+            yield from _column([rows], "users", "id")
 
 
 def _column(pages: Iterable[Rows], table: str, column: str) -> Iterator[int]:

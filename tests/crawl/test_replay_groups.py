@@ -55,6 +55,7 @@ def user(number: int, name: str) -> Rows:
 
 
 FOLLOWS = ("followee_id", "follower_id")
+ERASED = Rows("users", ("id", "gone_reason"), [(7, "erased")])
 ALONE = {
     "gone": page("user", 1, records=None),
     "without a visit": page("news", 1, part=Part(alone=True)),
@@ -63,7 +64,6 @@ ALONE = {
     "refused": page("news", 1, refused={0: "odd"}),
     "not usable": page("news", 1, is_usable=False),
     "of an index": page("search_projects", 1, Rows("projects", ("id",), [(1,)], weak=True)),
-    "shown as gone": page("profile_comments", 1, Rows("profile_comments", ("id", "gone_reason"), [(1, "deleted")])),
     "another name": page("user_followers", 1, user(5, "berta")),
     "a name that was waited for": page("user_followers", 1, user(6, "carl")),
 }
@@ -108,6 +108,7 @@ APART = {
         page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
         page("user_studios", 3, Rows("studios", ("id", "host_id"), [(1, 3)])),
     ),
+    "a visited user as gone": (page("user", 7, user(7, "a")), page("user_followers", 1, ERASED)),
     "a name that changes within": (page("user_followers", 1, user(8, "a")), page("user_followers", 2, user(8, "b"))),
 }
 
@@ -128,6 +129,9 @@ def test_what_depends_on_nothing_is_stored_together(connection: Connection) -> N
         page("project_replies", 8, Rows("project_comments", ("id", "project_id", "parent_id"), [(9, 1, 8)])),
         page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
         page("user_studios", 3, Rows("studios", ("id", "host_id"), [(1, 2)])),
+        page("user_followers", 4, ERASED),
+        page("user", 7, ERASED),
+        page("profile_comments", 1, Rows("profile_comments", ("id", "gone_reason"), [(1, "removed")])),
     ]
     assert sizes(connection, *together) == [len(together)]
     assert sizes(connection, *(page("news", number, PLAIN) for number in range(LARGEST + 1))) == [LARGEST, 1]
