@@ -73,6 +73,7 @@ class Part:
         proven: The requested name was shown to be the account's.
         began_at: Begin of the visit, where the visit began with the lease of this page.
         has_missing_items: See `Lease`.
+        uncertified: The list had no certificate, though it was visited before.
     """
 
     first: bool = False
@@ -84,6 +85,7 @@ class Part:
     proven: bool = False
     began_at: datetime | None = None
     has_missing_items: bool = False
+    uncertified: bool = False
 
 
 Number = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -110,6 +112,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     proven: bool = False
     began_at: Moment | None = None
     has_missing_items: bool = False
+    uncertified: bool = False
 
     def __post_init__(self) -> None:
         """Check the times, which their type does not restrict."""
@@ -193,6 +196,7 @@ class Archive:
             proven=part is not None and part.proven,
             began_at=None if part is None else part.began_at,
             has_missing_items=part is not None and part.has_missing_items,
+            uncertified=part is not None and part.uncertified,
         )
         try:
             writer = self._open()
@@ -536,5 +540,6 @@ def _archived(headers: dict[bytes, bytes], described: bytes, block: bytes) -> Ar
             proven=kept.proven,
             began_at=kept.began_at,
             has_missing_items=kept.has_missing_items,
+            uncertified=kept.uncertified,
         ),
     )

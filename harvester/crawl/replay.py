@@ -278,7 +278,7 @@ class _Replay:
                 token,
                 position,
                 state=state,
-                certificate=certificate,
+                certificate=None if part.uncertified else certificate,  # an erasure took it away
                 due_at=due_at,
                 full=full,
                 aside=aside,

@@ -103,9 +103,20 @@ def _received(
 
 
 def _decode(end: Connection, paths: Sequence[Path], share: tuple[int, int]) -> None:
-    """Send the steps of one process's share, a list for each turn, and None at the end."""
     end_with_parent()
-    uncertain, after, under_way = end.recv()
+    with suppress(EOFError, ConnectionError):  # the parent is gone
+        _send_steps(end, paths, share, *end.recv())
+
+
+def _send_steps(
+    end: Connection,
+    paths: Sequence[Path],
+    share: tuple[int, int],
+    uncertain: Mapping[int, bool],
+    after: int,
+    under_way: frozenset[Key],
+) -> None:
+    """Send the steps of one process's share, a list for each turn, and None at the end."""
     mine, of = share
     waiting: list[ReplayStep] = []
     sent: Any = None

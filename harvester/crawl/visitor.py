@@ -466,4 +466,5 @@ def _first_part(lease: Lease, down_to: int | None = None, served: int = PAGE_LIM
         served=served,
         began_at=lease.began_at,
         has_missing_items=lease.has_missing_items,
+        uncertified=lease.certificate is None and lease.position > 0,
     )

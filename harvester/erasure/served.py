@@ -181,8 +181,8 @@ class ServedTexts:
 
     def _between_tags(self, found: re.Match[str]) -> str:
         text = found[0]
-        word = text.strip().removesuffix("*")
-        return text.replace(word, REMOVED) if word and self._is_name(word.removeprefix("@")) else text
+        word = text.strip().removesuffix("*").removeprefix("@")
+        return text.replace(word, REMOVED) if word and self._is_name(word) else text
 
 
 def _kind_of(stream: Stream) -> str:
