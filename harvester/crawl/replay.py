@@ -168,9 +168,7 @@ class _Replay:
     _open: dict[tuple[str, int], tuple[Lease, Paginator | None]] = field(default_factory=dict)
     """The visits under way, by stream and entity."""
 
-    def store(
-        self, settings: Settings, steps: Iterable[ReplayStep], on_progress: Callable[[Replayed], None]
-    ) -> None:
+    def store(self, settings: Settings, steps: Iterable[ReplayStep], on_progress: Callable[[Replayed], None]) -> None:
         """Store transactions, as many together as give the same rows."""
         # Of erased people more depends on what was stored before, such as whose a project is.
         groups = ([step] for step in steps) if self.writer.rule else Groups(self.connection).divide(steps)

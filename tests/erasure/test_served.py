@@ -69,7 +69,8 @@ def test_nothing_names_the_person_and_all_is_read_as_before(community: Community
     changed, emptied, streams = 0, 0, set()
     originals = [community.projects.author[row] for row in community.projects.parent if row >= 0]
     for row in {*community.studios.host[:2], *originals[:2]} - {-1}:
-        texts = ServedTexts(rule_of(community, row))
+        rule = rule_of(community, row)
+        texts = ServedTexts(rule)
         name, number = users.name[row].lower(), users.id[row]
         trace = re.compile(rf"(?<![0-9.]){number}(?![0-9.])")
         for stream, body in everything:
@@ -81,11 +82,13 @@ def test_nothing_names_the_person_and_all_is_read_as_before(community: Community
                 changed += 1
                 streams.add(stream)
                 assert texts.clean(STREAMS[stream], kept) is kept, stream
-                records = decode(STREAMS[stream], kept)
-                assert len(records) == len(decode(STREAMS[stream], body)), stream
+                records, before = decode(STREAMS[stream], kept), decode(STREAMS[stream], body)
+                assert len(records) == len(before), stream
                 if stream == "profile_comments":
                     theirs = [one for one in records if one.author.username == REMOVED]  # type: ignore[attr-defined]
                     assert not any(one.content for one in theirs)  # type: ignore[attr-defined]
+                    for one, was in zip(records, before, strict=True):
+                        assert one in theirs or one.content == rule.said(was.content)  # type: ignore[attr-defined]
                     emptied += len(theirs)
     assert changed > 50
     assert emptied > 5
