@@ -96,15 +96,18 @@ _OF_THE_OPERATOR = ("design_id", "of_design", "frame_size", "drawn")
 def designs(connection: Connection, *, with_seeds: bool, fewest: int | None = None) -> dict[str, Any]:
     """Describe the designs that drew the entities in scope; empty if all were seeded by hand.
 
-    With `fewest` hits are `coarse`.
+    With `fewest` hits are `coarse`, and strata, whose names may show ids, are left out.
     """
     drawn = _rows(connection, _SQL["designs"])
     if not with_seeds:
         for row in drawn:
             del row["parameters"]
+    if not drawn:
+        return {}
     if fewest is not None:
-        drawn = [_rough(row, fewest, _OF_THE_OPERATOR) for row in drawn]
-    return {"designs": drawn} if drawn else {}
+        return {"designs": [_rough(row, fewest, _OF_THE_OPERATOR) for row in drawn]}
+    strata = _rows(connection, _SQL["strata"])
+    return {"designs": drawn} | ({"strata": strata} if strata else {})
 
 
 def provenance(connection: Connection, *, to_the_day: bool) -> dict[str, Any]:

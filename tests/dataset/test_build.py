@@ -510,7 +510,8 @@ def test_what_a_design_drew_has_its_weight(builder_with_sources: Any, truth: Any
         "INSERT INTO crawl.designs (name, parameters) VALUES ('stratified', '{\"frame\": 100}')",
         "INSERT INTO crawl.draws"
         " (design_id, position, entity_id, stratum, inclusion_probability, weight, cluster_id, outcome) VALUES"
-        f" {values}, (1, 9, 999, 'recent', 0.25, NULL, 999, 'not found')",
+        f" {values}, (1, 9, 999, 'recent', 0.25, NULL, 999, 'not found'), (1, 10, 998, 'recent', 0.25, 4, 998, NULL)",
+        "INSERT INTO crawl.strata (design_id, stratum, frame_size) VALUES (1, 'recent', 20)",
     )
     release = builder("design", RESTRICTED)
     weighted = {row["id"]: row for row in builder.rows("design", "projects") if row["design_id"] is not None}
@@ -519,9 +520,11 @@ def test_what_a_design_drew_has_its_weight(builder_with_sources: Any, truth: Any
         assert (row["stratum"], row["inclusion_probability"], row["weight"]) == ("recent", 0.25, 4.0)
         assert row["cluster_id"] == row["id"]
     told = release.design["designs"][0]
-    assert (told["drawn"], told["hits"], told["misses"]) == (4, 3, 1)
+    assert (told["drawn"], told["hits"], told["misses"]) == (5, 3, 1)
     assert "parameters" not in told
-    builder("design-open", OPEN, k=2)
+    strata = [{"design_id": 1, "stratum": "recent", "frame_size": 20, "drawn": 5, "visited": 4}]
+    assert release.design["strata"] == strata
+    assert "strata" not in builder("design-open", OPEN, k=2).design
     for table in ("projects", "sources"):
         sampled = [row for row in builder.rows("design-open", table) if row["design_weight"] is not None]
         assert {row["design_stratum"] for row in sampled} == {"1"}, "numbered"

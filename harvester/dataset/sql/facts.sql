@@ -50,3 +50,7 @@ SELECT g.id AS design_id, g.name, g.kind, g.drawn_at::date::text AS drawn_on, g.
     count(*) FILTER (WHERE d.outcome <> 'hit') AS misses,
     g.parameters::text AS parameters
 FROM crawl.designs g LEFT JOIN crawl.draws d ON d.design_id = g.id GROUP BY g.id ORDER BY g.id
+
+-- name: strata
+SELECT design_id, stratum, frame_size, drawn, visited FROM analytics.sample_strata
+ORDER BY design_id, first_id NULLS FIRST, stratum
