@@ -39,9 +39,7 @@ _ERRORS = {
 error = ((part**2{correction}).sum() * n / (n - 1 or float("nan"))) ** 0.5""",
     "polars_error": """n = len(rows)
 error = (rows.select((part**2{correction}).sum()).item() * n / (n - 1 or float("nan"))) ** 0.5""",
-    "sql_error": """strata AS (
-        SELECT 1 AS remaining, count(*) AS n, 0 AS part, sum(power(part, 2) * correction) AS square FROM parts
-    )""",
+    "sql_error": "1 AS remaining, count(*) AS n, 0 AS part, sum(power(part, 2) * correction) AS square",
     "r_error": "error <- sqrt(sum(part^2{correction}) * nrow(rows) / (nrow(rows) - 1))",
 }
 """How an error is computed of rows that were drawn independently, by language."""
@@ -56,10 +54,7 @@ strata = parts.group_by("stratum").agg(
 ).join(pl.DataFrame(draws.to_dict("list")), on="stratum")
 n, remaining, of_stratum = pl.col("n"), pl.col("remaining"), pl.col("square") - pl.col("part") ** 2 / pl.col("n")
 error = strata.select((remaining * n / (n - 1) * of_stratum).sum()).item() ** 0.5""",
-    "sql_error": """strata AS (
-        SELECT min(correction) AS remaining, min(n) AS n, sum(part) AS part, sum(power(part, 2)) AS square
-        FROM parts JOIN draws USING (stratum) GROUP BY stratum
-    )""",
+    "sql_error": "min(correction) AS remaining, min(n) AS n, sum(part) AS part, sum(power(part, 2)) AS square",
     "r_error": """strata <- function(value) tapply(value, rows$stratum, sum)
 n <- draws[names(strata(part))]
 remaining <- 1 - tapply(rows$inclusion_probability, rows$stratum, min)
@@ -261,8 +256,10 @@ def _python_error(example: _Example) -> dict[str, str]:
     errors = _ERRORS_OF_DESIGN if example.draws else _ERRORS
     found = {name: errors[name].format(correction=corrections.get(name, "")) for name in (*corrections, "sql_error")}
     found["sql_correction"] = f"1 - coalesce({probability}, 0)" if example.has_probability else "1"
-    found["sql_stratum"], found["draws"] = ", stratum::VARCHAR AS stratum" if example.draws else "", ""
+    found |= {"sql_stratum": "", "sql_strata": "", "draws": ""}
     if example.draws:
+        found["sql_stratum"] = ", stratum::VARCHAR AS stratum"
+        found["sql_strata"] = " JOIN draws USING (stratum) GROUP BY stratum"
         frame = {"stratum": list(example.draws), "n": list(example.draws.values())}
         found["draws"] = f"draws = pd.DataFrame({json.dumps(frame)})\n"
     return found
