@@ -419,24 +419,14 @@ def test_the_warehouse_estimates_as_numpy_does(connection: psycopg.Connection[An
             for figure, rows in estimates(connection, by, chosen).items():
                 for n, told in zip(chosen, rows, strict=True):
                     name, _, sample = named[n]
-                    assert_alike(told, in_numpy(sample)[figure], f"{name}, {figure}")
+                    estimators.assert_alike(told, in_numpy(sample)[figure], f"{name}, {figure}")
     alike = {f"all have {y}": lambda p, y=y: np.full(len(p.own), y) for y in (0.0, 0.7, 1.0)}
     for name, values in (WALKS | alike).items():
         walks, y = take_walks(population, random, 2), values(population)
         with connection.transaction(force_rollback=True):
             load_walks(connection, walks, y)
             for told, one in zip(estimates(connection)["mean"], walks, strict=True):
-                assert_alike(told, estimators.estimate_walks(one, y)["mean"], name)
-
-
-def assert_alike(told: Floats, computed: estimators.Figure, where: str) -> None:
-    """Compare; the quantiles of the warehouse are right to 0.1%."""
-    found = np.array(computed, float)
-    assert (np.isnan(told) == np.isnan(found)).all(), (where, told, found)
-    np.testing.assert_allclose(told[:2], found[:2], rtol=1e-9, atol=1e-6, err_msg=where)
-    np.testing.assert_allclose(
-        told[2:], found[2:], rtol=5e-3, atol=0.003 * float(np.nan_to_num(found[1])), err_msg=where
-    )
+                estimators.assert_alike(told, estimators.estimate_walks(one, y)["mean"], name)
 
 
 @pytest.mark.soak

@@ -511,6 +511,8 @@ RETURN QUERY WITH valued AS MATERIALIZED (
         f.figure <> 'size' AND NOT k.is_share AND x.is_heavy AND e.freedom < 40 AS is_heavy, m.drawn, m.strata AS strata_missing, m.first AS first_missing,
         CASE
             WHEN f.figure = 'size' THEN CASE WHEN is_of_authors THEN 'positive' ELSE 'count' END
+            -- Differences of shares have either sign; they are bounded all the same, so that a few cannot have most of it.
+            WHEN k.is_share AND NOT k.is_positive THEN 'any'
             WHEN k.is_share AND f.figure = 'mean' THEN 'share'
             WHEN k.is_share AND NOT is_of_authors THEN 'count'
             WHEN k.is_positive THEN 'positive' ELSE 'any' END AS scale
@@ -923,14 +925,18 @@ WITH pairs AS (
     CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.y, $5, false, $6) y
     CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.x, $5, false, $6) x
     WHERE y.figure = 'mean' AND x.figure = 'mean'
+), kinds AS (
+    SELECT bool_and(y IN (0, 1) AND x IN (0, 1)) AS are_shares FROM pairs
 )
 -- What a unit adds to the ratio, linearised, has the mean 0 and the error of the ratio.
 SELECT m.y / m.x, e.standard_error, m.y / m.x + e.low, m.y / m.x + e.high, e.deff, e.units, e.note
-FROM means m
+FROM means m CROSS JOIN kinds k
 CROSS JOIN LATERAL (
     SELECT array_agg(p.id) AS ids, array_agg((p.y - m.y / m.x * p.x) / m.x) AS deviations FROM pairs p
 ) a
-CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.deviations, $5, false, $6) e
+-- Where no two values differ, all deviations are 0, and no interval can be given.
+CROSS JOIN LATERAL analytics.estimate(
+    $1, a.ids, a.deviations, $5, coalesce(k.are_shares AND 0 > ANY (a.deviations), false), $6) e
 WHERE e.figure = 'mean'
 $$;
 
@@ -960,17 +966,21 @@ WITH given AS (
     SELECT nullif(e.estimate, 0) AS first, nullif(1 - e.estimate, 0) AS other
     FROM (SELECT array_agg(id) AS ids, array_agg(CASE WHEN y IS NOT NULL THEN of_first END) AS y FROM given) a
     CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.y, $5, false, $6) e WHERE e.figure = 'mean'
+), kinds AS (
+    SELECT bool_and(y IN (0, 1)) AS are_shares FROM given
 )
 -- Both means vary together, as a unit that is in one part is not in the other: one deviation for each unit tells how.
 SELECT p.first, p.other, p.first - p.other, e.standard_error, p.first - p.other + e.low, p.first - p.other + e.high,
     e.deff, e.units, e.note
-FROM parts p CROSS JOIN shares s
+FROM parts p CROSS JOIN shares s CROSS JOIN kinds k
 CROSS JOIN LATERAL (
     SELECT array_agg(g.id) AS ids,
         array_agg(CASE g.of_first WHEN 1 THEN (g.y - p.first) / s.first WHEN 0 THEN (p.other - g.y) / s.other END) AS deviations
     FROM given g
 ) a
-CROSS JOIN LATERAL analytics.estimate($1, a.ids, a.deviations, $5, false, $6) e
+-- Where no two values differ, all deviations are 0, and no interval can be given.
+CROSS JOIN LATERAL analytics.estimate(
+    $1, a.ids, a.deviations, $5, coalesce(k.are_shares AND 0 > ANY (a.deviations), false), $6) e
 WHERE e.figure = 'mean'
 $$;
 
