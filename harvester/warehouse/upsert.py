@@ -347,16 +347,7 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
             for c in kept
         ),
         table=sql.Identifier("scratch", table),
-        last_seen=sql.SQL(", ").join(
-            sql.SQL(_SQL["value_last_seen"]).format(
-                column=sql.Identifier(column),
-                from_index=_from_index(table, column),
-                log=_identifier(history),
-                same=same,
-                visited=_last_complete_visit(upsert, column),
-            )
-            for column in watched
-        ),
+        last_seen=sql.SQL(", ").join(_value_last_seen(upsert, log, column) for column in watched),
         now=_MOMENT_OF_PART if upsert.has_moments else sql.SQL("crawl.statement_clock()"),
         changed=sql.SQL(" OR ").join(
             sql.SQL(_SQL["is_superseded"]).format(
@@ -404,6 +395,18 @@ def _was_served(upsert: Upsert, column: str) -> sql.Composable:
     if upsert.has_moments:
         served = sql.SQL("({} OR {})").format(served, sql.SQL(_SQL["has_ended"]).format(streams=sql.Literal(by)))
     return served
+
+
+def _value_last_seen(upsert: Upsert, log: str, column: str) -> sql.Composed:
+    """Return SQL of when the value of a column of an entity `t` was last seen, null where a row `s` has the same."""
+    seen = sql.SQL(_SQL["value_last_seen"]).format(
+        column=sql.Identifier(column),
+        from_index=_from_index(upsert.table, column),
+        log=_identifier(metadata.tables[f"history.{log}"]),
+        same=_same_thing(upsert.table, log),
+        visited=_last_complete_visit(upsert, column),
+    )
+    return sql.SQL(_SQL["role_last_seen"]).format(seen=seen) if upsert.table == "studio_members" else seen
 
 
 def _last_complete_visit(upsert: Upsert, column: str) -> sql.Composable:

@@ -222,6 +222,7 @@ OWN = {
         "last_seen": "t.first_seen_at",
         "log": "history.user_revisions",
     },
+    "upsert.role_last_seen": {"seen": "t.first_seen_at"},
     "upsert.upsert": {"thing": "NULL"},
     "upsert.value_last_seen": {
         "column": "username",
@@ -279,6 +280,7 @@ AROUND = {
     "upsert.last_complete_visit": "SELECT {} FROM scratch.users t",
     "upsert.last_complete_visit_by_then": "SELECT {} FROM scratch.users t, (SELECT 1 AS nth) s",
     "upsert.last_seen": "SELECT {} FROM scratch.users t",
+    "upsert.role_last_seen": "SELECT {} FROM scratch.studio_members t, scratch.studio_members s",
     "upsert.renamed": "SELECT {} FROM scratch.users t, scratch.users v",
     "upsert.superseded": "WITH s AS (SELECT 1::bigint AS id) {}",
     "upsert.value_last_seen": "SELECT {} FROM scratch.users t, (SELECT ''::text AS username) s",

@@ -7,14 +7,12 @@ WITH ended AS (
     WHERE m.role = 'host' AND m.user_id IS DISTINCT FROM s.host_id
     ORDER BY m.studio_id, m.user_id FOR UPDATE OF m
 ), kept AS (
-    -- The studio's own page shows the host: what is kept of it tells when that was last the case.
+    -- The host is last seen on the studio's own page: a list of managers that is read later may not know the new one.
     INSERT INTO history.member_revisions (studio_id, user_id, valid_from, last_seen_at, valid_to, role)
-    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), greatest(
-        coalesce(max(h.valid_to) FILTER (WHERE h.role IS DISTINCT FROM e.role), e.first_seen_at), (
-            SELECT max(r.last_seen_at) FROM history.studio_revisions r
-            WHERE r.studio_id = e.studio_id AND r.host_id = e.user_id
-        )
-    ), e.now, e.role
+    SELECT e.studio_id, e.user_id, coalesce(max(h.valid_to), e.first_seen_at), coalesce((
+        SELECT max(r.last_seen_at) FROM history.studio_revisions r
+        WHERE r.studio_id = e.studio_id AND r.host_id = e.user_id
+    ), max(h.valid_to) FILTER (WHERE h.role IS DISTINCT FROM e.role), e.first_seen_at), e.now, e.role
     FROM ended e LEFT JOIN history.member_revisions h USING (studio_id, user_id)
     GROUP BY e.studio_id, e.user_id, e.first_seen_at, e.now, e.role
 )

@@ -40,6 +40,13 @@ CASE WHEN t.{column} IS DISTINCT FROM s.{column} AND NOT {from_index} THEN great
     SELECT max(h.valid_to) FROM {log} h WHERE {same} AND h.{column} IS DISTINCT FROM t.{column}
 ), t.first_seen_at){visited}) END
 
+-- name: role_last_seen
+-- A list tells the host from the other managers by the studio's own page, as it was read last: that page dates the change.
+coalesce(CASE WHEN 'host' IN (t.role, s.role) THEN (
+    SELECT max(r.last_seen_at) FROM history.studio_revisions r
+    WHERE r.studio_id = t.studio_id AND (r.host_id IS NOT DISTINCT FROM t.user_id) = (t.role = 'host')
+) END, {seen})
+
 -- name: last_complete_visit
 -- The offset keeps a planner from looking up all that was visited, once for all rows.
 (SELECT max(at) FROM (
