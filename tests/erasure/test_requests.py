@@ -87,7 +87,8 @@ def test_a_withdrawn_request_can_be_opened_again(warehouse: psycopg.Connection[A
     assert first.hash == keyed_hash(secret_key(tmp_path), NAME, "nobody-known")
     with pytest.raises(UsageError, match="request 1 of this person is open already"):
         open_request(warehouse, tmp_path, RequestChannel.OTHER, name="Nobody-Known")
-    close_request(warehouse, first.request_id, RequestOutcome.WITHDRAWN)
+    closed = close_request(warehouse, first.request_id, RequestOutcome.WITHDRAWN)
+    assert (closed.username, closed.channel) == (None, None)
     second = open_request(warehouse, tmp_path, RequestChannel.OTHER, name="nobody-known")
     assert [one.request_id for one in read_requests(warehouse, open_only=True)] == [second.request_id]
     assert first.hash == second.hash
