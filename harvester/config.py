@@ -19,6 +19,7 @@ from pydantic_settings.exceptions import SettingsError
 
 import harvester
 from harvester.errors import UsageError
+from harvester.wording import requirement
 
 _PREFIX = "HARVESTER_"
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
@@ -310,5 +311,5 @@ def _port_of(host: str) -> str:
 
 
 def _one_line(loc: tuple[int | str, ...], message: str) -> str:
-    text = message.removeprefix("Value error, ")
+    text = requirement(message.removeprefix("Value error, "))
     return f"{_PREFIX}{str(loc[0]).upper()}: {text}" if loc else text

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
+
+def requirement(message: str) -> str:
+    """Return in few words what pydantic says of a wrong value: `must be a valid number`."""
+    return re.sub("Input should be ([^,]+), unable to .*", r"must be \1", message).replace("Input should be", "must be")
+
 
 def plain(number: float) -> str:
     """Return a number in full: 1,234,567 or 3.25."""

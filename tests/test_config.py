@@ -98,7 +98,7 @@ def test_the_database_url_is_not_in_a_repr():
 
 @pytest.mark.parametrize("rate", ["fast", "-1", "nan", "inf"])
 def test_a_rate_is_a_number_of_0_or_more(rate):
-    with pytest.raises(UsageError, match=r"^HARVESTER_RATE: "):
+    with pytest.raises(UsageError, match=r"^HARVESTER_RATE: must be a( valid)? number"):
         load(rate=rate, **LOCAL)
 
 

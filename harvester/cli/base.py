@@ -18,6 +18,7 @@ from harvester.cli import output
 from harvester.cli.output import ExitStatus
 from harvester.errors import HarvesterError, UsageError
 from harvester.signals import is_interrupt
+from harvester.wording import requirement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,8 +171,7 @@ def _one_line(error: TyperException) -> str:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "harvester"
     message = error.format_message().replace("Value error, ", "")  # Typer's own prefix, which says nothing
-    message = re.sub("Input should be (a valid [a-z]+), unable to parse .*", r"must be \1", message)
-    return f"{message.rstrip('.')}. See `{command} --help`."
+    return f"{requirement(message).rstrip('.')}. See `{command} --help`."
 
 
 def _refusal(error: Exception) -> str | None:

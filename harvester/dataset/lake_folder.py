@@ -190,7 +190,7 @@ def locked(folder: Path, *, make: bool = True) -> Iterator[LakeFolder]:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         odd = sorted({one.name for one in folder.iterdir()} - _OWN)
         if odd or not (make or (folder / CURRENT).is_symlink()):
-            what = "is there and not empty: a lake gets a folder of its own" if odd else "holds no lake"
+            what = "is there and not empty: a lake gets a folder of its own" if make else "holds no lake"
             raise UsageError(f"{folder} {what}")
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
