@@ -236,10 +236,13 @@ def erase_requested(connection: Connection, home: Path, number: int) -> ErasureR
         raise UsageError(f"request {number} is {request.state} already")
     if request.state == "erased":
         return request
-    releases = fetch_dicts(connection, _SQL["releases_since"], [request.user_id])
-    named = [one | {"as_of": one["as_of"].isoformat(), "built_at": one["built_at"].isoformat()} for one in releases]
+    known = connection.execute("SELECT first_seen_at FROM scratch.users WHERE id = %s", [request.user_id]).fetchone()
 
     def record(erasure: Erasure) -> None:
+        # A build that ends meanwhile is named, or is recorded after the erasure and then finds the person's rule.
+        connection.execute("LOCK TABLE crawl.releases IN SHARE MODE")
+        releases = fetch_dicts(connection, _SQL["releases_since"], known or [None])
+        named = [one | {"as_of": one["as_of"].isoformat(), "built_at": one["built_at"].isoformat()} for one in releases]
         values = {"number": number, "removed": Jsonb(erasure.as_json()), "releases": Jsonb(named)}
         connection.execute(_SQL["record_erased"], values)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -80,6 +82,28 @@ def test_each_step_needs_the_one_before(warehouse: psycopg.Connection[Any], tmp_
     assert not [trace for trace in ("somebody", str(PERSON), "letter") if trace in row.lower()]
     with pytest.raises(UsageError, match="erased before"):
         open_request(warehouse, tmp_path, RequestChannel.OTHER, user=PERSON)
+
+
+def test_a_release_that_is_made_meanwhile_is_named(
+    database: str, warehouse: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """It is recorded and not committed when the person is removed: the erasure waits, and its receipt names it."""
+    number = open_request(warehouse, tmp_path, RequestChannel.LETTER, user=PERSON).request_id
+    record_verified(warehouse, tmp_path, number, reason="a letter")
+
+    def erase() -> None:
+        with psycopg.connect(database, autocommit=True) as connection:
+            erase_requested(connection, tmp_path, number)
+
+    with psycopg.connect(database) as build:
+        build.execute("INSERT INTO crawl.releases (name, profile, as_of) VALUES ('2026.06.0', 'restricted', now())")
+        thread = Thread(target=erase)
+        thread.start()
+        waits = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'crawl.releases'::regclass"
+        while thread.is_alive() and build.execute(waits).fetchone() is None:
+            time.sleep(0.01)
+    thread.join()
+    assert [one["name"] for one in read_request(warehouse, number).releases or ()] == ["2026.06.0"]
 
 
 def test_a_withdrawn_request_can_be_opened_again(warehouse: psycopg.Connection[Any], tmp_path: Path) -> None:

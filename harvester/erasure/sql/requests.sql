@@ -24,7 +24,7 @@ WHERE request_id = %(number)s AND erased_at IS NULL AND closed_at IS NULL
 
 -- name: releases_since
 SELECT name, profile, as_of, built_at FROM crawl.releases
-WHERE as_of >= (SELECT first_seen_at FROM scratch.users WHERE id = %s) ORDER BY built_at
+WHERE as_of >= %s ORDER BY built_at
 
 -- name: record_erased
 UPDATE crawl.erasure_requests SET removed = %(removed)s, releases = %(releases)s,
