@@ -61,6 +61,7 @@ TERMS = frozenset({
     "stream", "kind", "outcome", "role", "relation", "visibility", "gone_reason", "type", "list", "change", "field",
     "mode", "language", "command", "version", "name", "stratum", "closed_reason", "hash", "id", "country", "api_url",
     "site_url", "projects_url", "sandbox", "changed_by", "database_role", "channel", "verified_by", "profile",
+    "fingerprint",
 })  # fmt: skip
 """Columns with terms of the harvester or of the site, and keys: `project_comments` is no username there."""
 _RANKING = "ranking"
