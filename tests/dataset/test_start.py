@@ -258,6 +258,20 @@ def test_rows_that_no_sample_drew_have_the_weight_of_open(tmp_path, monkeypatch)
     assert "`weight` tells how many rows of the warehouse a row stands for." in script
 
 
+@pytest.mark.parametrize(("profile", "design", "told"), [
+    (Profile.RESTRICTED, {}, "that of the sample's design"),
+    (Profile.RESTRICTED, {"strata": [STRATA[0] | {"visited": 30}]}, "10 of 40 draws were not visited"),
+    (Profile.RESTRICTED, {"strata": [STRATA[0] | {"visited": 1}]}, "leaves out the strata"),
+    (Profile.RESTRICTED, {"designs": [{"design_id": 1, "name": "walk"}], "strata": []}, "the true error is larger"),
+    (Profile.OPEN, {}, "leaves out the strata"),
+])  # fmt: skip
+def test_it_says_what_the_error_leaves_out(tmp_path, monkeypatch, profile, design, told):
+    made = {"designs": [{"design_id": 1, "name": "stratified"}], "strata": STRATA} | design
+    release_of(tmp_path / "release", profile, monkeypatch, design=made)
+    for name in (NOTEBOOK, SCRIPT):
+        assert told in (tmp_path / "release" / name).read_text()
+
+
 def test_a_release_without_a_value_to_estimate_has_no_notebook(tmp_path):
     release = make_release(tmp_path, {"follows": rows()["follows"], "users": rows()["users"]}, profile=Profile.OPEN)
     assert set(start_files(release)) == {NOTEBOOK, SCRIPT}
