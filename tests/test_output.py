@@ -84,8 +84,6 @@ def test_letters_that_the_charset_lacks_are_written_as_escapes() -> None:
     home = folder / "zuhause-é"
     try:
         for command in (
-            "db up",
-            "db migrate",
             "status",
             "plan",
             f"report '{folder}/é.html'",
