@@ -181,7 +181,7 @@ def may_name(row: str, names: list[str]) -> bool:
     return False
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=NAMES, former=NAMES)
 def test_an_erasure_touches_nobody_else(strangers: Any, tmp_path_factory: Any, name: str, former: str) -> None:
     """Every row of every table is compared, byte for byte, before and after."""
