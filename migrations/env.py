@@ -5,9 +5,10 @@ from alembic import context
 
 from harvester.config import settings
 from harvester.warehouse.access import server_url
+from harvester.warehouse.annotations import SCHEMAS
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.schema import VERSION_SCHEMA, VERSION_TABLE
-from harvester.warehouse.tables import SCHEMAS, metadata
+from harvester.warehouse.tables import metadata
 
 
 def include_name(name, kind, _parents):

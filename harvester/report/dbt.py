@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.api.catalogue import STREAMS
 from harvester.report.dictionary import ColumnEntry, Relation, read
-from harvester.warehouse.annotations import about
+from harvester.warehouse.annotations import SCHEMAS, about
 from harvester.warehouse.roles import READ_BY_ANALYSTS
 from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import SCHEMAS, metadata
+from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

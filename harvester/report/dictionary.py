@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harvester.warehouse import embedded, schema
+from harvester.warehouse.annotations import SCHEMAS
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import SCHEMAS, SOFT_REFERENCES, metadata
+from harvester.warehouse.tables import SOFT_REFERENCES, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Annotations of the columns of the schema, beside type and comment, and what is derived from them.
+"""Annotations of schemas and columns, beside type and comment, and what is derived from them.
 
 Each column has an `About` in its `info`. Erasure, history, the functions for the past, the data dictionary and the
 datasets read these, so that references and persons are stated in `tables.py` only.
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
     from harvester.warehouse.treatments import Treatments
 
+SCHEMAS = {
+    "scratch": "The public community as it is now.",
+    "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
+    "analytics": "For analysts: views, materialised as of the last refresh where they are heavy to work out.",
+    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
+    "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
+    "source": "What projects are made of: their sources, each version once. Empty unless sources are read.",
+}
+"""The schemas, and what each holds."""
 USER, NAME, PROJECT, STUDIO = "user", "name", "project", "studio"
 """Kinds of values that an erasure recognises: ids of users, projects and studios, and usernames."""
 _KIND_OF = {"scratch.users": USER, "scratch.projects": PROJECT, "scratch.studios": STUDIO}

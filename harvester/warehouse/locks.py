@@ -2,9 +2,9 @@
 
 from psycopg import sql
 
+from harvester.warehouse.annotations import SCHEMAS
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import SCHEMAS
 
 _SQL = statements(__package__, "locks")
 

@@ -13,12 +13,13 @@ import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
+from harvester.warehouse.annotations import SCHEMAS
 from harvester.warehouse.bodies import UnusedFiles, delete_unused
 from harvester.warehouse.locks import IN_USE, MAINTAINING, take_alone
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.sql_parts import materialised
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import SCHEMAS, metadata
+from harvester.warehouse.tables import metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

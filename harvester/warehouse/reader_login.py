@@ -21,7 +21,6 @@ from psycopg import sql
 from harvester.config import is_loopback
 from harvester.errors import UsageError
 from harvester.untrusted import open_regular, read_bounded
-from harvester.warehouse.tables import READER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
 NAME = "reader.pgpass"
 ROLE = "reader"
+READER = "harvester_reader"
+"""The role whose rights the login has (see `roles`)."""
 _LARGEST = 1_000
 _PASSWORD_BYTES = 24
 _LINE = re.compile(rf"(?P<host>[\d.]+):(?P<port>\d+):(?P<database>\w+):{ROLE}:(?P<password>[\w-]+)")

@@ -12,8 +12,9 @@ import psycopg
 from psycopg import sql
 
 from harvester.errors import WarehouseError
+from harvester.warehouse.annotations import SCHEMAS
+from harvester.warehouse.reader_login import READER
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import READER, SCHEMAS
 
 if TYPE_CHECKING:
     from harvester.warehouse.connection import Connection

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from harvester.errors import WarehouseError
-from harvester.warehouse import as_of
 from harvester.warehouse.statements import statements
 
 if TYPE_CHECKING:
@@ -53,8 +52,8 @@ PARTS = (
     "analytics/live_comments",
 )
 """The files, without their ending, in the order in which they can be applied."""
-_GENERATED = {"as_of": as_of.functions}
-"""The parts without a file, whose text is made from the schema."""
+_GENERATED = "as_of"
+"""The part without a file, whose text is made from the schema."""
 _MADE = re.compile(r"^CREATE (VIEW|MATERIALIZED VIEW|FUNCTION) (\w+)\.(\w+)", re.MULTILINE)
 
 
@@ -64,8 +63,11 @@ def _texts() -> dict[str, str]:
 
 @cache
 def _text(name: str) -> str:
-    if name in _GENERATED:
-        return _GENERATED[name]()
+    if name == _GENERATED:
+        # The tables take as long to load as all else that `harvester db url` needs.
+        from harvester.warehouse import as_of  # noqa: PLC0415
+
+        return as_of.functions()
     return (files("harvester") / "warehouse" / "views" / f"{name}.sql").read_text()
 
 

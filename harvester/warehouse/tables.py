@@ -59,16 +59,7 @@ metadata = MetaData(
     }
 )
 
-SCHEMAS = {
-    "scratch": "The public community as it is now.",
-    "history": "What was superseded: earlier texts, settings and counters, each with the time it held.",
-    "analytics": "For analysts: views, materialised as of the last refresh where they are heavy to work out.",
-    "crawl": "The operator's tables: the frontier with its checkpoints, runs, the budget, the quarantine.",
-    "account": "What the operator's own account is shown, if its session was given: in no view, report or dataset.",
-    "source": "What projects are made of: their sources, each version once. Empty unless sources are read.",
-}
 _ABOUT = tuple(field.name for field in fields(About))
-READER = "harvester_reader"
 LONGEST_KEY = 200
 """Characters of an id, a type or a name that is part of a key. A text of any length is in no B-tree: where one is
 looked up, or part of a key, the index holds its hash."""

@@ -11,8 +11,8 @@ import psycopg
 from harvester.api.catalogue import STREAMS
 from harvester.api.stream import Kind
 from harvester.report.dictionary import diagram, page, read
-from harvester.warehouse.annotations import about
-from harvester.warehouse.tables import FIGURE_REFERENCES, SCHEMAS, SOFT_REFERENCES, metadata
+from harvester.warehouse.annotations import SCHEMAS, about
+from harvester.warehouse.tables import FIGURE_REFERENCES, SOFT_REFERENCES, metadata
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from harvester.warehouse import schema
-from harvester.warehouse.tables import SCHEMAS, metadata
+from harvester.warehouse.annotations import SCHEMAS
+from harvester.warehouse.tables import metadata
 
 every_postgres = pytest.mark.every_postgres
 
