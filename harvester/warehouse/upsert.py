@@ -347,7 +347,7 @@ def _superseded(upsert: Upsert, log: str) -> sql.Composed | None:
             for c in kept
         ),
         table=sql.Identifier("scratch", table),
-        last_seen=sql.SQL(", ").join(_value_last_seen(upsert, log, column) for column in watched),
+        last_seen=_last_seen_values(upsert, log, watched),
         now=_MOMENT_OF_PART if upsert.has_moments else sql.SQL("crawl.statement_clock()"),
         changed=sql.SQL(" OR ").join(
             sql.SQL(_SQL["is_superseded"]).format(
@@ -397,25 +397,48 @@ def _was_served(upsert: Upsert, column: str) -> sql.Composable:
     return served
 
 
-def _value_last_seen(upsert: Upsert, log: str, column: str) -> sql.Composed:
-    """Return SQL of when the value of a column of an entity `t` was last seen, null where a row `s` has the same."""
-    seen = sql.SQL(_SQL["value_last_seen"]).format(
-        column=sql.Identifier(column),
-        from_index=_from_index(upsert.table, column),
-        log=_identifier(metadata.tables[f"history.{log}"]),
-        same=_same_thing(upsert.table, log),
-        visited=_last_complete_visit(upsert, column),
+def _last_seen_values(upsert: Upsert, log: str, watched: Sequence[str]) -> sql.Composed:
+    """Return arguments of `least`: when the values of an entity `t` that a row `s` changes were last seen.
+
+    A value was seen when it was first stored, and by each later visit of the entity itself that shows the column.
+    """
+    shown_by: dict[tuple[str, ...], list[str]] = {}
+    for column in watched:
+        own = (
+            name for name, columns in OWN_COLUMNS.items() if STREAMS[name].table == upsert.table and column in columns
+        )
+        shown_by.setdefault(tuple(own), []).append(column)
+    return sql.SQL(", ").join(_last_seen_together(upsert, log, *group) for group in shown_by.items())
+
+
+def _last_seen_together(upsert: Upsert, log: str, streams: Sequence[str], columns: Sequence[str]) -> sql.Composed:
+    """Return SQL of when changed values of some columns, which the same streams show, were last seen; null for none."""
+    table = upsert.table
+    changes = {
+        column: sql.SQL(_SQL["value_changes"]).format(
+            column=sql.Identifier(column), from_index=_from_index(table, column)
+        )
+        for column in columns
+    }
+    seen = sql.SQL(", ").join(
+        sql.SQL(_SQL["value_first_seen"]).format(
+            changes=changes[column],
+            column=sql.Identifier(column),
+            log=_identifier(metadata.tables[f"history.{log}"]),
+            same=_same_thing(table, log),
+        )
+        for column in columns
     )
-    return sql.SQL(_SQL["role_last_seen"]).format(seen=seen) if upsert.table == "studio_members" else seen
-
-
-def _last_complete_visit(upsert: Upsert, column: str) -> sql.Composable:
-    """Return a further argument of `greatest`: the begin of the last visit of an entity `t` that showed the column."""
-    by = [name for name, columns in OWN_COLUMNS.items() if STREAMS[name].table == upsert.table and column in columns]
-    if not by:
-        return sql.SQL("")
+    if table == "studio_members":
+        return sql.SQL(_SQL["role_last_seen"]).format(seen=seen)
+    if not streams:
+        return seen
     visit = _SQL["last_complete_visit_by_then"] if upsert.has_moments else _SQL["last_complete_visit"]
-    return sql.SQL(", ") + sql.SQL(visit).format(streams=sql.Literal(by))
+    return sql.SQL(_SQL["values_last_seen"]).format(
+        change=sql.SQL(" OR ").join(changes.values()),
+        seen=seen,
+        visited=sql.SQL(visit).format(streams=sql.Literal(list(streams))),
+    )
 
 
 _MAY_BE_LEFT_OUT = frozenset({"scratch_team"})

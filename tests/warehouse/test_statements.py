@@ -224,12 +224,9 @@ OWN = {
     },
     "upsert.role_last_seen": {"seen": "t.first_seen_at"},
     "upsert.upsert": {"thing": "NULL"},
-    "upsert.value_last_seen": {
-        "column": "username",
-        "from_index": "false",
-        "log": "history.user_revisions",
-        "visited": ", now()",
-    },
+    "upsert.value_changes": {"column": "username", "from_index": "false"},
+    "upsert.value_first_seen": {"changes": "true", "column": "username", "log": "history.user_revisions"},
+    "upsert.values_last_seen": {"change": "true", "seen": "t.first_seen_at", "visited": "now()"},
     "upsert.without_marks": {"marked": "'{views}'"},
 }
 """What stands for a name in one statement, where that differs."""
@@ -283,7 +280,9 @@ AROUND = {
     "upsert.role_last_seen": "SELECT {} FROM scratch.studio_members t, scratch.studio_members s",
     "upsert.renamed": "SELECT {} FROM scratch.users t, scratch.users v",
     "upsert.superseded": "WITH s AS (SELECT 1::bigint AS id) {}",
-    "upsert.value_last_seen": "SELECT {} FROM scratch.users t, (SELECT ''::text AS username) s",
+    "upsert.value_changes": "SELECT {} FROM scratch.users t, (SELECT ''::text AS username) s",
+    "upsert.value_first_seen": "SELECT {} FROM scratch.users t",
+    "upsert.values_last_seen": "SELECT {} FROM scratch.users t",
     "upsert.was_read": _OF_USERS,
     "upsert.was_served": _OF_USERS,
     "upsert.without_marks": "SELECT {} FROM scratch.projects t",

@@ -33,12 +33,19 @@ ORDER BY {key} FOR UPDATE OF t RETURNING 1
     t.{column} IS NOT NULL OR {was_served} OR EXISTS (SELECT FROM {log} h WHERE {same} AND h.{column} IS NOT NULL)
 ))
 
--- name: value_last_seen
--- When a value that changes was last seen as it was: when it was first seen, or at a later visit. Its version may be
--- younger, where another response, which does not show this column, has changed another one.
-CASE WHEN t.{column} IS DISTINCT FROM s.{column} AND NOT {from_index} THEN greatest(coalesce((
+-- name: value_first_seen
+-- When a value that changes was first seen. Its version may be younger, where another response, which does not show this
+-- column, has changed another one.
+CASE WHEN {changes} THEN coalesce((
     SELECT max(h.valid_to) FROM {log} h WHERE {same} AND h.{column} IS DISTINCT FROM t.{column}
-), t.first_seen_at){visited}) END
+), t.first_seen_at) END
+
+-- name: value_changes
+(t.{column} IS DISTINCT FROM s.{column} AND NOT {from_index})
+
+-- name: values_last_seen
+-- Of values that the same visits show: one look at the frontier for all of them.
+CASE WHEN {change} THEN greatest(least({seen}), {visited}) END
 
 -- name: role_last_seen
 -- A list tells the host from the other managers by the studio's own page, as it was read last: that page dates the change.
