@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import shellingham
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import Abort, TyperException
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from harvester.config import Settings
 
+_COMPLETIONS = ("--install-completion", "--show-completion")
+_COMPLETING_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 _DASHED_NAME = re.compile(r"-[A-Za-z0-9_][A-Za-z0-9_-]*")
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what would end, and change nothing.")]
@@ -140,6 +143,8 @@ class CommandGroup(TyperGroup):
         output.prepare()
         processes.stop_with_starter()
         try:
+            if any(word in _COMPLETIONS for word in (sys.argv[1:] if args is None else args)[:1]):
+                _need_shell()
             code = super().main(args, standalone_mode=False, **extra)
             output.flush()
         except output.ReaderGoneError:
@@ -165,6 +170,18 @@ class CommandGroup(TyperGroup):
                 raise
         output.give_up()
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _need_shell() -> None:
+    """Refuse to complete commands for a shell that is not known; Typer would not say so as other errors are said."""
+    try:
+        shell, _ = shellingham.detect_shell()
+    except shellingham.ShellDetectionFailure:
+        shell = "none"
+    if shell not in _COMPLETING_SHELLS:
+        raise UsageError(
+            f"completion is for {', '.join(_COMPLETING_SHELLS)}; the shell that runs this command is {shell}"
+        )
 
 
 def _one_line(error: TyperException) -> str:

@@ -745,6 +745,8 @@ def _told(folder: Path, resource: Resource, *, with_looks: bool) -> Iterator[pa.
     file = best_file(resource)
     if file is None:
         return
+    if not resource.primary_key:
+        raise UsageError(f"{resource.name} of the previous release has no key, by which its rows are compared")
     key = resource.primary_key[0]
     columns = tuple(one.name for one in resource.fields) if with_looks else (key,)
     values = [name for name in columns if name != key]

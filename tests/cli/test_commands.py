@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
+import shellingham
 import typer
 from typer import BadParameter, Context
 from typer.main import get_command
@@ -118,6 +119,21 @@ def test_an_empty_path_is_refused() -> None:
     for words in (["source", "export", ""], ["report", ""]):
         ended = CliRunner().invoke(app, words)
         assert (ended.exit_code, ended.stderr.count("\n")) == (2, 1), words
+
+
+@pytest.mark.parametrize("option", ["--install-completion", "--show-completion"])
+@pytest.mark.parametrize("shell", [None, "tcsh"])
+def test_a_shell_without_completion_is_named(option: str, shell: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def detect() -> tuple[str, str]:
+        if shell is None:
+            raise shellingham.ShellDetectionFailure
+        return shell, f"/bin/{shell}"
+
+    monkeypatch.setattr(shellingham, "detect_shell", detect)
+    ended = CliRunner().invoke(app, [option])
+    assert (ended.exit_code, ended.stdout) == (ExitStatus.USAGE, "")
+    assert ended.stderr.endswith(f"the shell that runs this command is {shell or 'none'}\n")
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("words", [["backup", "create"], ["backup", "verify"], ["archive", "list"]])

@@ -415,6 +415,13 @@ def test_any_manifest_is_judged_and_no_command_fails_over_it(sound, tmp_path, da
             command()
 
 
+def test_a_previous_table_without_a_key_is_named(sound):
+    for one in read_release(sound).resources:
+        if one.files and one.primary_key:
+            with pytest.raises(UsageError, match=f"{one.name} of the previous release has no key"):
+                list(_told(sound, replace(one, primary_key=()), with_looks=False))
+
+
 @pytest.mark.usefixtures("processes")
 def test_the_commands_print_nothing_that_a_terminal_obeys(folder, tmp_path):
     (folder / "\x1b]0;owned\x07[bold]x").write_text("x")

@@ -210,6 +210,7 @@ NOWHERE = {
     "HARVESTER_DATABASE_URL": "postgresql://127.0.0.1:1/none",
     "HARVESTER_HOME": "/dev/null/nothing",
     "HARVESTER_CONTACT": "",
+    "HOME": "/dev/null/nothing",  # where --install-completion would write
 }
 """The environment of `commanding`."""
 
