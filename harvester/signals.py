@@ -99,7 +99,11 @@ def _raise(number: int, _: object) -> NoReturn:
 
 
 def _end_where_it_cannot_rise(failure: sys.UnraisableHookArgs) -> None:
-    """End the process if Python had to swallow the interrupt: in a destructor, or in a callback of a weak reference."""
+    """End the process if Python had to swallow the interrupt: in a destructor, or in a callback of a weak reference.
+
+    Once an interrupt was raised, what a destructor fails over is silent: it may find what it needs half made.
+    """
     if issubclass(failure.exc_type, KeyboardInterrupt):
         os._exit(INTERRUPTED)
-    sys.__unraisablehook__(failure)
+    if not _raised:
+        sys.__unraisablehook__(failure)

@@ -795,6 +795,13 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         self.driver.get(url)
+        # A browser that has just been started can answer from its first, empty page.
+        is_there = "return document.readyState === 'complete' && document.URL === new URL(arguments[0]).href"
+        for _ in range(100):
+            if self.run(is_there, url):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"{url} is not shown: {self.run('return document.URL')}")
 
     def run(self, script: str, *values: Any) -> Any:
         return self.driver.execute_script(script, *values)

@@ -38,3 +38,30 @@ def test_a_command_ends_when_its_starter_is_killed(way: str, wait_for_end: Calla
     finally:
         if sandbox.is_running():
             sandbox.kill()
+
+
+FAILING_DESTRUCTOR = """
+import os, signal, sys
+from harvester.signals import raise_interrupt
+
+class Failing:
+    def __del__(self):
+        raise TypeError("half made")
+
+raise_interrupt()
+try:
+    if sys.argv[1] == "interrupted":
+        os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+Failing()
+"""
+
+
+@pytest.mark.usefixtures("processes")
+@pytest.mark.parametrize(("how", "is_told"), [("interrupted", False), ("undisturbed", True)])
+def test_a_destructor_that_fails_after_an_interrupt_is_silent(how: str, is_told: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING_DESTRUCTOR, how], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ("TypeError: half made" in done.stderr) == is_told
