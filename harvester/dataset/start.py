@@ -42,7 +42,7 @@ error = (rows.select((part**2{correction}).sum()).item() * n / (n - 1 or float("
     "sql_error": "1 AS remaining, count(*) AS n, 0 AS part, sum(power(part, 2) * correction) AS square",
     "r_error": "error <- sqrt(sum(part^2{correction}) * nrow(rows) / (nrow(rows) - 1))",
 }
-"""How an error is computed of rows that were drawn independently, by language."""
+"""Code, by language, that computes the error where rows were drawn independently."""
 _ERRORS_OF_DESIGN = {
     "pandas_error": """parts = rows.assign(part=part, square=part**2, remaining=1 - rows["inclusion_probability"])
 strata = parts.groupby("stratum").agg({{"part": "sum", "square": "sum", "remaining": "first"}})
@@ -60,7 +60,7 @@ n <- draws[names(strata(part))]
 remaining <- 1 - tapply(rows$inclusion_probability, rows$stratum, min)
 error <- sqrt(sum(remaining * n / (n - 1) * (strata(part^2) - strata(part)^2 / n)))""",
 }
-"""How an error is computed of rows that were drawn by stratum, see docs/sampling.md, by language."""
+"""Code, by language, that computes the error where ids were drawn by stratum (docs/sampling.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def test_each_step_needs_the_one_before(warehouse: psycopg.Connection[Any], tmp_
     steps["receipt"]()
     closed = steps["close"]()
     refused("closed", *steps)
-    assert closed.hash == keyed_hash(secret_key(tmp_path), USER, PERSON), "whoever has the key can find the request"
+    assert closed.hash == keyed_hash(secret_key(tmp_path), USER, PERSON), "the key finds the request by its hash"
     assert closed.hash != keyed_hash(b"another key", USER, PERSON)
     (row,) = warehouse.execute("SELECT r::text FROM crawl.erasure_requests r").fetchone() or ("",)
     assert not [trace for trace in ("somebody", str(PERSON), "letter") if trace in row.lower()]
