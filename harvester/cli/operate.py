@@ -242,6 +242,7 @@ def _show_check(checked: Any) -> None:
     rows = f"{counted(sum(checked.rows.values()), 'row')} of {counted(len(checked.rows), 'table')}"
     if checked.is_equal:
         typer.echo(f"OK: {rows} equal the replay of the archives ({counted(checked.replayed.pages, 'page')})")
+        _show_explained(checked.explained)
         return
     table = output.table("table", "key", "difference", "warehouse", "replay")
     for one in checked.listed[:_SHOWN]:
@@ -251,11 +252,24 @@ def _show_check(checked: Any) -> None:
     output.console().print(table)
     if len(checked.listed) > _SHOWN:
         typer.echo(f"the first {_SHOWN:,} of these differences; --json has {len(checked.listed):,}")
-    by_table = ", ".join(f"{number:,} in {name}" for name, number in checked.counts.items())
-    typer.echo(f"{counted(sum(checked.counts.values()), 'difference')}: {by_table}; {rows} were compared")
+    total = counted(sum(checked.counts.values()), "difference")
+    typer.echo(f"{total}: {_by_table(checked.counts)}; {rows} were compared")
+    _show_explained(checked.explained)
     if checked.runs_without_archive:
         runs = ", ".join(map(str, checked.runs_without_archive))
         typer.echo(f"their responses are in no archive that was named: runs {runs}")
+
+
+def _show_explained(counts: dict[str, int]) -> None:
+    if counts:
+        typer.echo(
+            f"{counted(sum(counts.values()), 'more difference')}: {_by_table(counts)}. Pages of people who were erased"
+            " may have shown these values, and no archive has such pages any more; --json lists them"
+        )
+
+
+def _by_table(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} in {name}" for name, number in counts.items())
 
 
 def _brief(value: Any) -> str:

@@ -113,6 +113,7 @@ class Kept(msgspec.Struct, omit_defaults=True):
     began_at: Moment | None = None
     has_missing_items: bool = False
     uncertified: bool = False
+    has_stand_ins: bool = False
 
     def __post_init__(self) -> None:
         """Check the times, which their type does not restrict."""
@@ -145,7 +146,13 @@ def _check_moments(*moments: datetime | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """A response of an archive. Without a `part` it was not used; `sandbox`: see `Source`."""
+    """A response of an archive.
+
+    Attributes:
+        sandbox: See `Source`.
+        part: None where the response was not used.
+        has_stand_ins: Numbers and words stand for erased people in it, see `harvester.erasure.served`.
+    """
 
     id: str
     at: datetime
@@ -155,6 +162,7 @@ class Archived:
     visit: Visit
     query: str
     part: Part | None
+    has_stand_ins: bool = False
 
 
 class Archive:
@@ -178,7 +186,7 @@ class Archive:
         Raises:
             HarvesterError: the folder cannot be written.
         """
-        body = self._body(response, visit)
+        body, has_stand_ins = self._body(response, visit)
         part = None if body is None else part
         asked = visit.query
         kept = Kept(
@@ -197,6 +205,7 @@ class Archive:
             began_at=None if part is None else part.began_at,
             has_missing_items=part is not None and part.has_missing_items,
             uncertified=part is not None and part.uncertified,
+            has_stand_ins=has_stand_ins,
         )
         try:
             writer = self._open()
@@ -220,12 +229,18 @@ class Archive:
             raise self._unwritable(error) from None
         return str(record.rec_headers.get_header("WARC-Record-ID"))
 
-    def _body(self, response: Response, visit: Visit) -> bytes | None:
-        """Return the body to be kept; None where it cannot be told that it is without erased people."""
+    def _body(self, response: Response, visit: Visit) -> tuple[bytes | None, bool]:
+        """Return the body to be kept, and whether it names erased people by stand-ins.
+
+        The body is None where it cannot be told that it is without them.
+        """
         # A source is kept as it was served, as its version is; the token of its request was cut before.
         is_source = visit.stream.format is Format.SOURCE
         body = response.body if is_source else without_tokens(response.body)
-        return body if self.texts is None else clean_body(self.texts, visit.stream, response.status, body)
+        if self.texts is None:
+            return body, False
+        kept = clean_body(self.texts, visit.stream, response.status, body)
+        return kept, kept is not None and kept is not body
 
     def note(
         self,
@@ -542,4 +557,5 @@ def _archived(headers: dict[bytes, bytes], described: bytes, block: bytes) -> Ar
             has_missing_items=kept.has_missing_items,
             uncertified=kept.uncertified,
         ),
+        has_stand_ins=kept.has_stand_ins,
     )

@@ -154,12 +154,9 @@ def _response(member: bytes, one: Archived, texts: ServedTexts, rule: Rule) -> b
         return b""
     if one.part is None:
         return None
-    headers = {}
-    if host != visit.host_id:
-        kept = _kept(member)
-        kept.host_id = host
-        headers[VISIT] = msgspec.json.encode(kept).decode()
-    return changed_member(member, headers, body=body)
+    kept = _kept(member)
+    kept.host_id, kept.has_stand_ins = host, True
+    return changed_member(member, {VISIT: msgspec.json.encode(kept).decode()}, body=body)
 
 
 def _kept(member: bytes) -> Kept:

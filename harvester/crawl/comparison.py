@@ -34,7 +34,7 @@ from harvester.api.stream import Format, Kind
 from harvester.config import MOST_AT_ONCE
 from harvester.frontier.model import SourceOutcome
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import COMMENTS, metadata
+from harvester.warehouse.tables import COMMENTS, OBJECTS, TRACKED, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -53,6 +53,8 @@ _LONGEST_TRANSACTION = timedelta(minutes=5)
 _OBSERVED = frozenset({"rankings", "site_counts", "site_health", "message_counts"})
 """Tables of what is kept once for each time that it was read."""
 _FRONTIER = "crawl.frontier"
+_MENTIONED = frozenset({*OBJECTS, *(log.name for name in OBJECTS for log in TRACKED[name])})
+_ABSENCES = "absences"
 _HELD = "packed"
 """Column that is null where a file holds a body; the hash of each body is compared."""
 _OF_SOURCES = ("source.bodies", "source.versions", "source.projects")
@@ -70,6 +72,7 @@ class ReplayDifference:
         kind: `missing` from the warehouse, `extra` in it, or `changed`.
         key: The row's key, by column; digests in hexadecimal.
         column: The column of a changed value.
+        is_explained: A page that an erasure took from the archive may have shown it.
     """
 
     kind: str
@@ -78,6 +81,7 @@ class ReplayDifference:
     column: str | None = None
     warehouse: Any = None
     replay: Any = None
+    is_explained: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts for `--json`."""
@@ -232,16 +236,20 @@ class Comparison:
                 apart.append(row)
             else:
                 del left[same]
+        name = one.table.fullname
         for row, other in zip_longest(apart, left):
             if other is None:
-                yield ReplayDifference("extra", one.table.fullname, _key(one, row))
+                yield ReplayDifference("extra", name, _key(one, row), is_explained=self._is_explained(one, row))
             elif row is None:
                 if not self._may_be_unstored(one, other):
-                    yield ReplayDifference("missing", one.table.fullname, _key(one, other))
+                    # A page that the archive lacks can make no row of the warehouse missing, but an end of a version.
+                    is_explained = one.table.name not in OBJECTS and self._is_explained(one, other)
+                    yield ReplayDifference("missing", name, _key(one, other), is_explained=is_explained)
             else:
+                is_explained = self._is_explained(one, row)
                 for number in self._differing(one, row, other):
                     values = _plain(row[number]), _plain(other[number])
-                    yield ReplayDifference("changed", one.table.fullname, _key(one, row), one.columns[number], *values)
+                    yield ReplayDifference("changed", name, _key(one, row), one.columns[number], *values, is_explained)
 
     def _differing(self, one: Compared, row: tuple[Any, ...], other: tuple[Any, ...]) -> list[int]:
         """Return the numbers of the columns in which two rows differ."""
@@ -261,6 +269,13 @@ class Comparison:
         if one.table.name in COMMENTS:
             return all(row[one.columns.index(name)] is None for name in ("author_id", "content"))
         return one.table.fullname == _FRONTIER and row[0] in _OF_REPLIES
+
+    def _is_explained(self, one: Compared, row: tuple[Any, ...]) -> bool:
+        """Return whether a page of an erased person, which no archive has, may be the reason of a difference."""
+        if not self._is_anybody_erased:
+            return False
+        name = one.table.name
+        return name in _MENTIONED or (name == _ABSENCES and row[one.columns.index("kind")] in OBJECTS)
 
     def _is_same_time(self, one: Compared, column: str, at: datetime | None, again: datetime | None) -> bool:
         """Return whether two times of a crawl that differ may be the same."""

@@ -88,7 +88,8 @@ def replay(
         on_progress: Is called at the beginning and after each transaction.
 
     Raises:
-        UsageError: a file is no archive, the warehouse is not empty, or the folder for sources cannot be used.
+        UsageError: a file is no archive, or one that no crawl writes; the warehouse is not empty; or the folder for
+            sources cannot be used.
         WarehouseError: the database cannot be used.
     """
     with connect(settings, autocommit=True) as connection:
@@ -101,7 +102,8 @@ def replay(
             surveyed = survey(paths)
             bodies = open_store(connection, settings.sources_dir)
             run = runs.begin_run(connection, settings, f"replay ({len(paths)} files)")
-            writer = Writer(connection, load_rule(connection, settings.home), bodies=bodies, without=left_out(settings))
+            rule = load_rule(connection, settings.home, knows_stand_ins=surveyed.has_stand_ins)
+            writer = Writer(connection, rule, bodies=bodies, without=left_out(settings))
             work = _Replay(connection, run, writer, archives)
             work.done.responses, work.done.passed = surveyed.responses, after
             on_progress(work.done)
@@ -259,6 +261,9 @@ class _Replay:
         `goes_on`: these responses are stored already, and the visits are under way.
         """
         visits = {(response.visit.stream.name, response.visit.entity_id): response for response in begin}
+        if timeless := [key for key, response in visits.items() if response.visit.seen_at is None]:
+            stream, entity = timeless[0]
+            raise UsageError(f"the archives cannot be replayed: the visit of {stream} {entity} has no time")
         entries = Jsonb([_entry(response, goes_on=goes_on) for response in visits.values()])
         if not visits:
             return

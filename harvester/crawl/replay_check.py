@@ -52,8 +52,9 @@ class ReplayCheck:
 
     Attributes:
         rows: The rows of the warehouse that were compared, by table.
-        counts: The differences, by table.
+        counts: The differences, by table, without those that erasures may explain.
         listed: The first of them, `LISTED` at most.
+        explained: The differences that erasures may explain, by table; `listed_explained` has the first of them.
         runs_without_archive: Runs that sent requests and of which no archive was named.
     """
 
@@ -61,11 +62,20 @@ class ReplayCheck:
     rows: dict[str, int] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     listed: list[ReplayDifference] = field(default_factory=list)
+    explained: dict[str, int] = field(default_factory=dict)
+    listed_explained: list[ReplayDifference] = field(default_factory=list)
     runs_without_archive: list[int] = field(default_factory=list)
+
+    def add(self, one: ReplayDifference) -> None:
+        """Count a difference, and list it if it is one of the first."""
+        counts, listed = (self.explained, self.listed_explained) if one.is_explained else (self.counts, self.listed)
+        counts[one.table] = counts.get(one.table, 0) + 1
+        if len(listed) < LISTED:
+            listed.append(one)
 
     @property
     def is_equal(self) -> bool:
-        """Return whether there is no difference."""
+        """Return whether there is no difference but those that erasures may explain."""
         return not self.counts
 
     def as_json(self) -> dict[str, Any]:
@@ -75,6 +85,8 @@ class ReplayCheck:
             "rows": self.rows,
             "counts": self.counts,
             "differences": [one.as_json() for one in self.listed],
+            "explained": self.explained,
+            "explained_differences": [one.as_json() for one in self.listed_explained],
             "runs_without_archive": self.runs_without_archive,
             "replayed": self.replayed.as_json(),
         }
@@ -106,9 +118,7 @@ def check(
             with closing(open_connection(url)) as other:
                 comparison = Comparison(connection, other, uncertain_pages(archives))
                 for each in comparison.differences():
-                    made.counts[each.table] = made.counts.get(each.table, 0) + 1
-                    if len(made.listed) < LISTED:
-                        made.listed.append(each)
+                    made.add(each)
             made.rows = dict(comparison.rows)
     return made
 

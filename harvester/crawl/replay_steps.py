@@ -79,10 +79,12 @@ class Survey:
         uncertain: The pages that no transaction names, by their number among all records from 1, and whether to store
             them.
         responses: The number of responses.
+        has_stand_ins: Some name erased people by stand-ins.
     """
 
     uncertain: dict[int, bool]
     responses: int
+    has_stand_ins: bool
 
 
 def read_steps(
@@ -154,10 +156,11 @@ def survey(paths: Sequence[Path]) -> Survey:
     before or read later.
     """
     unnamed: dict[str, tuple[int, Key, int | None]] = {}
-    responses = 0
+    responses, has_stand_ins = 0, False
     for number, one in enumerate(read_archives(paths), 1):
         if isinstance(one, Archived):
             responses += 1
+            has_stand_ins |= one.has_stand_ins
             if one.part is not None:
                 unnamed[one.id] = number, _key(one), one.part.position
         else:
@@ -166,7 +169,7 @@ def survey(paths: Sequence[Path]) -> Survey:
     found = {number: True for number, _, position in unnamed.values() if position is None}
     visits = {key for _, key, position in unnamed.values() if position is not None}
     if not visits:
-        return Survey(found, responses)
+        return Survey(found, responses, has_stand_ins)
     pages: dict[Key, list[tuple[int, str, int | None]]] = defaultdict(list)
     stored: dict[str, bool] = {}
     for number, one in enumerate(read_archives(paths), 1):
@@ -180,7 +183,7 @@ def survey(paths: Sequence[Path]) -> Survey:
             if id_ in unnamed and position is not None:
                 was_stored_before = before is not None and before[2] == position and stored[before[1]]
                 found[number] = not was_stored_before and not (after is not None and after[2] == position)
-    return Survey(found, responses)
+    return Survey(found, responses, has_stand_ins)
 
 
 def _key(one: Archived) -> Key:

@@ -29,8 +29,13 @@ THIS_KEY = "key"
 """Kind of the hash that shows with which key the others were made."""
 
 
-def load_rule(connection: Connection, home: Path | None) -> Rule:
+def load_rule(connection: Connection, home: Path | None, *, knows_stand_ins: bool = False) -> Rule:
     """Return the rule of a warehouse; the key in `home` is read only if somebody was erased.
+
+    Args:
+        connection: To the warehouse.
+        home: The folder with the secret key and `erased.txt`.
+        knows_stand_ins: Whether to recognise stand-ins of archives even if nobody was erased here.
 
     Raises:
         WarehouseError: somebody was erased with another key than this installation's.
@@ -39,7 +44,7 @@ def load_rule(connection: Connection, home: Path | None) -> Rule:
     hashes = {each for (each,) in connection.execute("SELECT hash FROM crawl.erasures").fetchall()}
     remembered = set().union(*remembered_hashes(home))
     if not (hashes or remembered):
-        return Rule(b"", ())
+        return Rule(b"", (), knows_stand_ins=knows_stand_ins)
     key = b"" if home is None else secret_key(home)
     check_key(connection, key)
     return Rule(key, hashes | remembered)

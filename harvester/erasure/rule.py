@@ -82,15 +82,19 @@ _NUMBER = re.compile(r"(?<![0-9A-Za-z.])[0-9]{1,18}(?![0-9A-Za-z]|\.[0-9])")
 
 
 class Rule:
-    """Recognises erased people, and removes them from rows, states and texts. Without an erasure it costs nothing."""
+    """Recognises erased people, and removes them from rows, states and texts. Without an erasure it costs nothing.
 
-    def __init__(self, key: bytes, hashes: Iterable[str]) -> None:
+    With `knows_stand_ins` it recognises the stand-ins of an archive, from which people were erased elsewhere.
+    """
+
+    def __init__(self, key: bytes, hashes: Iterable[str], *, knows_stand_ins: bool = False) -> None:
         self._key = key
         self._hashes = frozenset(hashes)
+        self._knows_stand_ins = knows_stand_ins
         self._known: dict[tuple[str, Any], bool] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._hashes)
+        return self._knows_stand_ins or bool(self._hashes)
 
     @property
     def fingerprint(self) -> str:
@@ -103,6 +107,8 @@ class Rule:
             return False
         if value == REMOVED or (type(value) is int and STAND_IN <= value < 2**63):
             return bool(self)  # of an archive from which the person was erased
+        if not self._hashes:
+            return False
         place = (kind, value.lower() if kind == NAME else value)
         found = self._known.get(place)
         if found is None:

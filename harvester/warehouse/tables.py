@@ -1963,5 +1963,7 @@ CONTAINERS = containers(SCRATCH_TABLES)
 """By table: the tables whose row must be present for a row to be present, and the columns that refer to them."""
 COMMENTS = ("project_comments", "studio_comments", "profile_comments")
 """The tables of comments on projects, studios and profiles."""
-MAIN_TABLES = ("users", "projects", "studios", *COMMENTS, "follows", "favorites")
+OBJECTS = ("users", "projects", "studios")
+"""The tables of objects with a page of their own, which lists show too."""
+MAIN_TABLES = (*OBJECTS, *COMMENTS, "follows", "favorites")
 """The tables whose sizes a report states."""

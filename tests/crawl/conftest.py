@@ -27,9 +27,8 @@ UNLIKE: dict[str, str] = {
         "somebody is erased after the first crawls: of what they wrote, the place stays where others had replied by"
         " then, and is dated again where it was met again; a replay leaves them out from the beginning"
     ),
-    "test_erasure.py::test_an_account_never_met_is_left_out_too": (
-        "somebody is left out of the first crawl by a rule that is revoked before the second: a replay, without the"
-        " rule, stores them from the beginning"
+    "test_erasure_requests.py::test_a_request_that_no_profile_proves": (
+        "the ids of users are changed in the warehouse by hand, and no page of an archive shows it"
     ),
     "test_recrawl.py::test_a_list_is_read_in_full_when_its_time_has_come": (
         "it sets back by hand when lists were read in full, and no page of an archive shows it"
@@ -45,10 +44,10 @@ UNLIKE: dict[str, str] = {
 
 
 def compare_warehouses(first: str, second: str, archives: Iterable[str]) -> int:
-    """Assert that a warehouse equals the replay of its archives, as the product compares them; return its rows."""
+    """Assert that a warehouse equals the replay of its archives, as `replay --check` compares them; return its rows."""
     with open_connection(first) as warehouse, open_connection(second) as replayed:
         comparison = Comparison(warehouse, replayed, uncertain_pages(map(Path, archives)))
-        found = list(comparison.differences())
+        found = [one for one in comparison.differences() if not one.is_explained]
     assert not found, "\n".join([f"{len(found)} differences", *map(str, found[:20])])
     return sum(comparison.rows.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import sqlite3
 from datetime import UTC, datetime
@@ -16,13 +17,17 @@ from scrapy.http import Response
 
 from harvester.api.catalogue import STREAMS
 from harvester.api.rows import Visit
+from harvester.config import load
 from harvester.crawl import archive_erasure
 from harvester.crawl.archive import Archive, Archived, Part, Transaction, read_archives
 from harvester.crawl.archive_erasure import ErasedArchives
 from harvester.crawl.archive_index import index_path, open_index
-from harvester.erasure.rule import REMOVED, Rule
+from harvester.crawl.replay import replay
+from harvester.erasure.rule import REMOVED, STAND_IN, Rule
+from harvester.erasure.served import ServedTexts
 from harvester.secret import keyed_hash
 from harvester.warehouse.annotations import NAME, USER
+from harvester.warehouse.connect import open_connection
 from tests.crawl.test_erasure_requests import dump, found, write
 
 if TYPE_CHECKING:
@@ -139,19 +144,21 @@ def test_nobody_is_left_in_tables_archive_and_home(
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def small_archive(folder: Path) -> Path:
+def small_archive(folder: Path, texts: ServedTexts | None = None) -> Path:
     """An archive with a page of the erased person, a list with their item, an unused page and one of somebody else."""
     archive = Archive(folder, 1, lambda: NOW)
+    archive.texts = texts
     users = [{"id": each, "username": f"someone{each}", "scratchteam": False, "history": {"joined": None},
               "profile": {"id": each, "images": None, "status": "hello", "bio": "", "country": None}}
              for each in (5555555, 7)]  # fmt: skip
-    followers = Visit(STREAMS["user_followers"], 7, username="someone7")
+    followers = Visit(STREAMS["user_followers"], 7, username="someone7", seen_at=NOW)
+    first = Part(first=True, position=0)
     pages = [
-        (Visit(STREAMS["user"], 5555555, username="someone5555555"), users[0], Part(first=True, position=0)),
-        (followers, users, Part(first=True, position=0)),
+        (Visit(STREAMS["user"], 5555555, username="someone5555555", seen_at=NOW), users[0], first),
+        (followers, users, first),
         (followers, users[:1], None),
-        (Visit(STREAMS["user"], 7, username="someone7"), users[1], Part(first=True, position=0)),
-        (Visit(STREAMS["studio_comments"], 9, host_id=5555555), [], Part(first=True, position=0)),
+        (Visit(STREAMS["user"], 7, username="someone7", seen_at=NOW), users[1], first),
+        (Visit(STREAMS["studio_comments"], 9, host_id=5555555, seen_at=NOW), [], first),
     ]
     ids = [
         archive.keep(Response("http://x/", body=json.dumps(served).encode()), visit, "?limit=40&offset=0", part)
@@ -216,3 +223,19 @@ def test_a_kill_leaves_the_former_or_the_new_file(tmp_path: Path, step: str) -> 
     rewrite(path)
     assert found(contents(tmp_path), {"id": 5555555, "username": "someone5555555"}) == []
     assert not [one.name for one in tmp_path.iterdir() if one.name.startswith(".")]
+
+
+@pytest.mark.parametrize("is_erased_first", [False, True])
+def test_a_replay_elsewhere_stores_no_stand_in(database: str, tmp_path: Path, *, is_erased_first: bool) -> None:
+    """Where nobody was erased, the archive itself tells that numbers and words in it stand for people."""
+    path = small_archive(tmp_path / "archive", ServedTexts(RULE) if is_erased_first else None)
+    if not is_erased_first:
+        rewrite(path)
+    assert any(one.has_stand_ins for one in read_archives([path]) if isinstance(one, Archived))
+    replay(load(home=tmp_path, database_url=database), [path])
+    with open_connection(database) as connection:
+        assert connection.execute("SELECT id, username FROM scratch.users").fetchall() == [(7, "someone7")]
+        assert connection.execute("SELECT id, host_id FROM scratch.studios").fetchall() in ([(9, None)], [])
+        assert connection.execute("SELECT count(*) FROM scratch.follows").fetchone() == (0,)
+    numbers = re.findall(r"(?<![0-9a-f])[0-9]{19}(?![0-9a-f])", dump(database))
+    assert [number for number in numbers if int(number) >= STAND_IN] == []
