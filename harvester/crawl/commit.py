@@ -419,13 +419,14 @@ class Writer:
 
 def _note_ended(connection: Connection, pages: Sequence[PageCommit]) -> None:
     """Tell the rows of later moments which entities have answered, where pages have moments."""
+    if all(page.moment is None for page in pages):
+        return
     ended = [
         (page.lease.visit.stream.name, page.lease.visit.entity_id, page.moment, _is_complete(page))
         for page in pages
         if page.moment is not None and page.visit_result is not None
     ]
-    if ended:
-        staging.note_ended(connection, ended)
+    staging.note_ended(connection, ended)
 
 
 def _is_complete(page: PageCommit) -> bool:

@@ -68,16 +68,17 @@ class Written:
 
 
 def prepare(connection: Connection) -> None:
-    """Make the staging tables of a connection."""
+    """Make the staging table of a connection."""
     connection.execute(_STAGE)
-    connection.execute(_SQL["create_ended"])
 
 
 def note_ended(connection: Connection, visits: Iterable[tuple[str, int, TransactionMoment, bool]]) -> None:
     """Tell the rows of several moments, within a transaction, which visits ended at which moment.
 
     A visit is its stream, entity and moment, and whether it was complete (see `crawl.frontier.last_full_read_at`).
+    The table is made here: each transaction of a connection that has it empties it and its index at its end.
     """
+    connection.execute(_SQL["create_ended"])
     copied = "COPY pg_temp.ended (stream, entity_id, nth, is_complete) FROM STDIN"
     with connection.cursor() as cursor, cursor.copy(copied) as copy:
         for stream, entity, moment, is_complete in visits:

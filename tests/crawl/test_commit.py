@@ -469,6 +469,19 @@ def test_a_visit_tells_the_next_transaction_what_it_saw(connection: Connection, 
     assert told.fetchall() == [(number, day(1), day(3).date()) for number in (142, 143)]
 
 
+def test_only_a_replay_makes_the_table_of_ended_visits(connection: Connection, writer: Writer, run: int) -> None:
+    """A crawl does not have it: the server would empty it and its index at the end of each transaction."""
+    visited_project(connection, writer, run)
+    assert one(connection, "SELECT to_regclass('pg_temp.ended')") is None
+    scope.refresh(connection, ["project_comments"], only=[142])
+    late = by_author(project(142, title="second"))
+    unfinished = PageCommit(take(connection, run, "project_comments"), late, 1)
+    result = writer.commit([replace(unfinished, moment=TransactionMoment(1, day(3)))])
+    assert result.results == [Committed()]
+    assert one(connection, "SELECT title FROM scratch.projects WHERE id = 142") == "second"
+    assert one(connection, "SELECT to_regclass('pg_temp.ended')") is not None
+
+
 def test_an_unknown_value_is_no_earlier_version(connection: Connection, writer: Writer, run: int) -> None:
     visited_project(connection, writer, run)
     scope.seed(connection, [Seed(Kind.USER, 167)])

@@ -80,8 +80,10 @@ def test_a_long_replay(small_sandbox: Any, make_harvester: Callable[..., Any], t
             size = sum(each.memory_info().rss for each in running) / MIB
         except psutil.NoSuchProcess:
             continue
-        if harvester.query("SELECT sum(transactions) FROM crawl.replays")[0][0]:
+        transactions = harvester.query("SELECT sum(transactions) FROM crawl.replays")[0][0]
+        if transactions:
             resident.append(size)
+            print(f"{20 * transactions:,} responses, {size:.0f} MiB", flush=True)
     told, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert f"{RESPONSES:,} pages replayed" in told
