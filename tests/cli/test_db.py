@@ -3,19 +3,16 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+import forked
 import psycopg
 import pytest
 
 from harvester.warehouse import embedded
 
 pytestmark = pytest.mark.usefixtures("processes")
-
-PROGRAM = "from harvester.cli.db import app; app(prog_name='harvester db')"
 
 
 @pytest.fixture
@@ -27,15 +24,12 @@ def home():
 
 
 @pytest.fixture
-def db(tmp_path):
+def db(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
     def run(*arguments, **environment):
-        return subprocess.run(
-            [sys.executable, "-c", PROGRAM, *arguments],
-            env=os.environ | {name: str(value) for name, value in environment.items()},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
+        return forked.run(
+            ["db", *arguments], os.environ | {name: str(value) for name, value in environment.items()}, 400
         )
 
     return run
