@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from clocks import set_clock_off
 
 import harvester
 from harvester.crawl.archive import Archived, read_archives
@@ -19,28 +19,6 @@ from harvester.warehouse.tables import metadata
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-OFF = """
-import datetime, importlib, pkgutil, sys, time
-import harvester.crawl, harvester.frontier, harvester.monitoring, harvester.sampling, harvester.warehouse
-from harvester.cli.main import app
-
-real, off = datetime.datetime, datetime.timedelta(days=int(sys.argv[1]))
-
-class Shifted(real):
-    @classmethod
-    def now(cls, tz=None):
-        return real.now(tz) + off
-
-packages = harvester.crawl, harvester.frontier, harvester.monitoring, harvester.sampling, harvester.warehouse
-for package in packages:
-    for found in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        module = importlib.import_module(found.name)
-        if getattr(module, "datetime", None) is real:
-            module.datetime = Shifted
-now = time.time
-time.time = lambda: now() + off.total_seconds()
-app(sys.argv[2:], prog_name="harvester")
-"""
 ROOMS = ("crawl", "frontier", "monitoring", "pagination", "sampling")
 OURS = {"first_seen_at", "gone_at", "last_seen_at", "seen_at", "returned_at", "valid_from", "valid_to"}
 
@@ -55,9 +33,8 @@ def test_rows_and_archives_use_the_clock_of_the_database(
     began = harvester.query("SELECT clock_timestamp()")[0][0]
 
     def crawl(days: int, *arguments: str) -> None:
-        command = [sys.executable, "-c", OFF, str(days), *arguments]
-        result = subprocess.run(command, env=harvester.env(), capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stderr
+        harvester.first = partial(set_clock_off, days)
+        harvester(*arguments)
 
     harvester.seed_all(sandbox)
     harvester("seed", "front-page")

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 from threading import Thread
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,6 +97,14 @@ def run(
         process.close()
         output, errors = (path.read_text(encoding="utf-8") for path in written)
     return subprocess.CompletedProcess(["harvester", *arguments], code, output, errors)
+
+
+def scrapy() -> NoReturn:
+    """Be the command `scrapy` instead, with the same arguments: given as `first`."""
+    from scrapy.cmdline import execute
+
+    execute()
+    raise SystemExit
 
 
 class Running:
