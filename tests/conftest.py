@@ -630,12 +630,6 @@ def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 
 @pytest.fixture(scope="session")
-def larger_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """A community of 250 users that no test may change."""
-    return start_sandbox(users=250, seed=1)
-
-
-@pytest.fixture(scope="session")
 def small_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
     """A community of 120 users that no test may change."""
     return start_sandbox(users=120, seed=1)

@@ -61,14 +61,15 @@ def test_a_deleted_comment_is_asked_for_by_its_id(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     """An audit finds no thread, asks for the comment itself, and dates it with its replies; the text is kept."""
-    sandbox = start_sandbox(users=90, seed=11)
+    sandbox = start_sandbox(users=45, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
     threads = "SELECT c.id, c.{0}_id FROM scratch.{0}_comments c WHERE c.reply_count > 0"
     place_of = {(kind, *row): None for kind in ("project", "studio") for row in harvester.query(threads.format(kind))}
+    sandbox.json("/sandbox/churn?events=300", "POST")
     for _ in range(60):
-        sandbox.json("/sandbox/churn?events=100", "POST")
+        sandbox.json("/sandbox/churn?events=5&type=delete_project_comment", "POST")
         there = {kind: {row["id"] for row in sandbox.truth(f"{kind}s")} for kind in ("project", "studio")}
         left = {kind: {row["id"] for row in sandbox.truth(f"{kind}_comments")} for kind in ("project", "studio")}
         # A project that was unshared and shared again has its comments back.

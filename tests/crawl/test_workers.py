@@ -42,7 +42,7 @@ def test_workers_together_do_what_one_does(
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/requests/reset", "POST")
-    summary = harvester.crawl("--workers", "3")
+    summary = harvester.crawl("--workers", "2")
     assert summary["outcome"] == "done"
     assert summary["requests"] == sandbox.requests()["total"]
     assert_truth(harvester, sandbox)
@@ -50,7 +50,7 @@ def test_workers_together_do_what_one_does(
     runs = harvester.query(
         "SELECT command, outcome, parent_run_id IS NULL FROM crawl.runs WHERE command LIKE 'crawl%' ORDER BY id"
     )
-    assert runs == [("crawl --workers 3", "done", True), *[("crawl", "done", False)] * 3]
+    assert runs == [("crawl --workers 2", "done", True), *[("crawl", "done", False)] * 2]
 
 
 def test_a_worker_that_is_killed_is_replaced(
@@ -108,9 +108,9 @@ def test_a_bound_on_requests_holds_for_all_together(
     sandbox = start_sandbox(users=40, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
-    summary = harvester.crawl("--workers", "3", "--max-requests", "100")
+    summary = harvester.crawl("--workers", "2", "--max-requests", "100")
     assert summary["outcome"] == "bounded"
-    assert 100 <= summary["requests"] <= 100 + 3 * 8
+    assert 100 <= summary["requests"] <= 100 + 2 * 8
 
 
 def test_progress_returns_after_the_database_was_away(database: str) -> None:
