@@ -290,7 +290,7 @@ class Writer:
             changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts, self._bodies)
             if renamed and accepted[0].moment is not None:
                 raise _ApartError
-            self._end_host_roles(accepted, changed["studios"])
+            self._set_host_roles(accepted, changed["studios"])
             self._mark_gone(accepted, counts)
             clear_missing_visited(self.connection, accepted)
             record_outcomes(
@@ -348,17 +348,18 @@ class Writer:
             renamed += written.renamed
         return changed, renamed
 
-    def _end_host_roles(self, pages: Sequence[PageCommit], changed: Iterable[int]) -> None:
-        """Make the former hosts managers in studios that show another host, or none; keep the role in the history.
+    def _set_host_roles(self, pages: Sequence[PageCommit], changed: Iterable[int]) -> None:
+        """Give the role of host to the member whom the studio's own page shows as host, and to nobody else.
 
-        A list of managers names no host, and may have been read before the studio.
+        Former hosts become managers; the roles that end are kept in the history. A list of managers names no host, and
+        may have been read before the studio.
         """
         listed = {page.lease.visit.entity_id for page in pages if page.lease.visit.stream.name == "studio_managers"}
         studios = sorted(listed.union(changed))
         if studios:
             at = _last_shown(pages)
             self.connection.execute(
-                _SQL["end_host_roles"], {"studios": studios, "at": [at.get(one) for one in studios]}
+                _SQL["set_host_roles"], {"studios": studios, "at": [at.get(one) for one in studios]}
             )
 
     def _mark_gone(self, pages: Sequence[PageCommit], counts: Counts) -> None:

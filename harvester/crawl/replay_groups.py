@@ -2,8 +2,8 @@
 
 Each page keeps the time of its transaction, and rows of one entity are written in the order of their pages. What a
 transaction does beyond its own rows is done once for the whole group, at its end. Therefore a transaction is stored by
-itself whose pages show that the visited entity is gone, that a name changed, or that something cannot be used, or that
-confirm what was missed before. A group ends before a transaction that
+itself whose pages show that the visited entity is gone, that a name changed, that a member of a studio became its host,
+or that something cannot be used, or that confirm what was missed before. A group ends before a transaction that
 
 - begins another visit of an entity that the group has a page of: the visit depends on the state before it;
 - visits a list or an object that a page of the group announces or may have made due by a counter;
@@ -69,10 +69,13 @@ class Groups:
     def _cut(self, steps: Sequence[ReplayStep]) -> Iterator[list[ReplayStep]]:
         """Divide some transactions into groups."""
         self._read_names({user for step in steps for user, _ in _names(step.pages)} - self._names.keys())
+        members = self._read_hosts(steps)
         group: list[ReplayStep] = []
         shown = _Shown()
         for step in steps:
-            is_alone = self._is_alone(step)
+            shows_host = any(pair in members for page in step.pages for pair in _hosts(page.rows or ()))
+            is_alone = self._is_alone(step) or shows_host
+            members.update(pair for page in step.pages for pair in _plain_members(page.rows or ()))
             if group and (is_alone or shown.conflicts(step)):
                 yield group
                 group, shown = [], _Shown()
@@ -110,6 +113,16 @@ class Groups:
         if part is not None and part.first:
             (self._doubtful.add if part.has_missing_items else self._doubtful.discard)(key)
         return key in self._doubtful
+
+    def _read_hosts(self, steps: Sequence[ReplayStep]) -> set[tuple[int, int]]:
+        """Return the studios that steps show with a host, and that host, whom the warehouse knows in another role."""
+        shown = {
+            pair for step in steps for page in step.pages for pair in _hosts(page.rows or ()) if pair[1] is not None
+        }
+        if not shown:
+            return set()
+        studios, users = map(list, zip(*shown, strict=True))
+        return set(self._connection.execute(_SQL["read_hosts"], {"studios": studios, "users": users}).fetchall())
 
     def _read_names(self, users: set[int]) -> None:
         """Read the names of users."""
@@ -224,6 +237,15 @@ def _hosts(pages: Iterable[Rows]) -> Iterator[tuple[int, Any]]:
         if rows.table == "studios" and "host_id" in rows.columns:
             of, what = rows.columns.index("id"), rows.columns.index("host_id")
             yield from ((row[of], row[what]) for row in rows.values)
+
+
+def _plain_members(pages: Iterable[Rows]) -> Iterator[tuple[int, int]]:
+    """Yield the studio and the user of each member whom rows show in another role than host."""
+    for rows in pages:
+        if rows.table == "studio_members":
+            studio, user = rows.columns.index("studio_id"), rows.columns.index("user_id")
+            role = rows.columns.index("role") if "role" in rows.columns else None
+            yield from ((row[studio], row[user]) for row in rows.values if role is None or row[role] != "host")
 
 
 def _gone_users(pages: Iterable[Rows]) -> Iterator[int]:

@@ -642,8 +642,8 @@ def test_a_reply_that_comes_while_the_thread_is_read_is_not_lost(
     assert due(connection)["project_replies", 1] == (0, 2)
 
 
-def test_a_former_host_becomes_a_manager(connection: Connection, writer: Writer, run: int) -> None:
-    """By the studio's own page at once, and by a list of managers that is read for an earlier host."""
+def test_the_studio_page_tells_who_is_host_at_once(connection: Connection, writer: Writer, run: int) -> None:
+    """A former host is a manager then, and a member the host; a list that was leased before changes neither."""
     role = "SELECT role FROM scratch.studio_members WHERE studio_id = 5"
     served = {"id": 5, "title": "s", "host": 9, "history": {"created": "2020-01-01T00:00:00.000Z"}}
 
@@ -661,6 +661,11 @@ def test_a_former_host_becomes_a_manager(connection: Connection, writer: Writer,
     assert one(connection, "SELECT string_agg(role, ' ') FROM history.member_revisions") == "host"
 
     show(9)
+    assert one(connection, role) == "host"
+    assert (
+        one(connection, "SELECT string_agg(role, ' ' ORDER BY valid_to) FROM history.member_revisions")
+        == "host manager"
+    )
     connection.execute("UPDATE crawl.frontier SET due_at = now() WHERE stream = 'studio_managers'")
     late = take(connection, run, "studio_managers")
     assert late.visit.host_id == 9

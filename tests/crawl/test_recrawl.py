@@ -306,9 +306,7 @@ def assert_changes_dated(harvester: Any, taken: list[tuple[Any, dict[str, list[d
                 for name, old, new in zip(columns, before, after, strict=True):
                     if old != new and old is not None and then is not None and later is not None:
                         assert then[name] == old, (log.name, thing, name, old, then[name], seen)
-                        # Who is host is read on the studio's own page, which may be older than the list of managers.
-                        is_host = log.name == "member_revisions" and new == "host"
-                        assert later[name] == new or is_host, (log.name, thing, name, new, later[name], until)
+                        assert later[name] == new, (log.name, thing, name, new, later[name], until)
                         checked += 1
                 narrowed += seen > seen_from
     assert checked > 20

@@ -32,6 +32,8 @@ def connection(database: str) -> Iterator[Connection]:
             "INSERT INTO crawl.frontier (stream, entity_id, due_at, last_error) VALUES"
             " ('user', 6, now(), 'waits: the present name of the account is not known')"
         )
+        connection.execute("INSERT INTO scratch.studios (id) VALUES (20)")
+        connection.execute("INSERT INTO scratch.studio_members (studio_id, user_id, role) VALUES (20, 5, 'manager')")
         yield connection
 
 
@@ -54,6 +56,7 @@ def user(number: int, name: str) -> Rows:
     return Rows("users", ("id", "username"), [(number, name)])
 
 
+MEMBERS = ("studio_id", "user_id", "role")
 FOLLOWS = ("followee_id", "follower_id")
 ERASED = Rows("users", ("id", "gone_reason"), [(7, "erased")])
 ALONE = {
@@ -65,6 +68,7 @@ ALONE = {
     "not usable": page("news", 1, is_usable=False),
     "of an index": page("search_projects", 1, Rows("projects", ("id",), [(1,)], weak=True)),
     "another name": page("user_followers", 1, user(5, "berta")),
+    "a member who became host": page("studio", 20, Rows("studios", ("id", "host_id"), [(20, 5)])),
     "a name that was waited for": page("user_followers", 1, user(6, "carl")),
 }
 
@@ -108,6 +112,10 @@ APART = {
         page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
         page("user_studios", 3, Rows("studios", ("id", "host_id"), [(1, 3)])),
     ),
+    "a host who was a member": (
+        page("studio_managers", 1, Rows("studio_members", MEMBERS, [(1, 2, "manager")])),
+        page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
+    ),
     "a visited user as gone": (page("user", 7, user(7, "a")), page("user_followers", 1, ERASED)),
     "a name that changes within": (page("user_followers", 1, user(8, "a")), page("user_followers", 2, user(8, "b"))),
 }
@@ -128,7 +136,8 @@ def test_what_depends_on_nothing_is_stored_together(connection: Connection) -> N
         page("user_followers", 9, records=None),
         page("project_replies", 8, Rows("project_comments", ("id", "project_id", "parent_id"), [(9, 1, 8)])),
         page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
-        page("user_studios", 3, Rows("studios", ("id", "host_id"), [(1, 2)])),
+        page("studio_managers", 2, Rows("studio_members", MEMBERS, [(2, 2, "host"), (2, 3, "manager")])),
+        page("user_studios", 3, Rows("studios", ("id", "host_id"), [(1, 2), (2, 2)])),
         page("user_followers", 4, ERASED),
         page("user", 7, ERASED),
         page("profile_comments", 1, Rows("profile_comments", ("id", "gone_reason"), [(1, "removed")])),
