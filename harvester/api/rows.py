@@ -298,10 +298,15 @@ def _content_served(comment: r.Comment, visit: Visit) -> str | None:
     return None if _content(comment, visit) == comment.content else comment.content
 
 
-def _member_role(user: r.User, visit: Visit) -> str:
-    if user.id == visit.host_id:
+def member_role(user: int, visit: Visit) -> str:
+    """Return the role of a user whom a list of managers or curators shows."""
+    if user == visit.host_id:
         return "host"
     return "manager" if visit.stream.name == "studio_managers" else "curator"
+
+
+def _member_role(user: r.User, visit: Visit) -> str:
+    return member_role(user.id, visit)
 
 
 def _visited(_: Any, visit: Visit) -> int:

@@ -27,6 +27,7 @@ from harvester.api.catalogue import ANNOUNCED_BY, DETAIL, FOLLOWING, ONCE, OPT_I
 from harvester.api.decode import is_bad_response
 from harvester.api.rows import Rows, Visit, normalise
 from harvester.api.stream import Announcement, Kind, Paging, Stream
+from harvester.crawl import host_roles
 from harvester.crawl.deletions import (
     ASKED_BY,
     clear_missing,
@@ -286,11 +287,12 @@ class Writer:
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
             _note_ended(self.connection, accepted)
+            accepted = host_roles.of_now(self.connection, accepted)
             changed, renamed = self._store([(rows, page.moment) for page in accepted for rows in page.rows], counts)
             changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts, self._bodies)
             if renamed and accepted[0].moment is not None:
                 raise _ApartError
-            self._set_host_roles(accepted, changed["studios"])
+            host_roles.correct(self.connection, accepted, changed["studios"])
             self._mark_gone(accepted, counts)
             clear_missing_visited(self.connection, accepted)
             record_outcomes(
@@ -347,20 +349,6 @@ class Writer:
             changed[written.table].update(written.changed)
             renamed += written.renamed
         return changed, renamed
-
-    def _set_host_roles(self, pages: Sequence[PageCommit], changed: Iterable[int]) -> None:
-        """Give the role of host to the member whom the studio's own page shows as host, and to nobody else.
-
-        Former hosts become managers; the roles that end are kept in the history. A list of managers names no host, and
-        may have been read before the studio.
-        """
-        listed = {page.lease.visit.entity_id for page in pages if page.lease.visit.stream.name == "studio_managers"}
-        studios = sorted(listed.union(changed))
-        if studios:
-            at = _last_shown(pages)
-            self.connection.execute(
-                _SQL["set_host_roles"], {"studios": studios, "at": [at.get(one) for one in studios]}
-            )
 
     def _mark_gone(self, pages: Sequence[PageCommit], counts: Counts) -> None:
         for page in pages:
@@ -446,17 +434,6 @@ def _is_complete(page: PageCommit) -> bool:
         expected.issubset(rows.columns) and visit.entity_id in map(itemgetter(rows.columns.index("id")), rows.values)
         for rows in shown
     )
-
-
-def _last_shown(pages: Iterable[PageCommit]) -> dict[int, datetime]:
-    """Return by studio the time of the last page that is of its managers or shows it, where pages have moments."""
-    at: dict[int, datetime] = {}
-    for page in pages:
-        if page.at is None:
-            continue
-        shown = [row[rows.columns.index("id")] for rows in page.rows if rows.table == "studios" for row in rows.values]
-        at |= dict.fromkeys([*shown, page.lease.visit.entity_id], page.at)
-    return at
 
 
 def _ruled(connection: Connection, rows: list[Rows], rule: Rule) -> list[Rows]:

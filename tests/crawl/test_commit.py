@@ -672,6 +672,9 @@ def test_the_studio_page_tells_who_is_host_at_once(connection: Connection, write
     show(8)
     writer.commit([visited(late, managers)])
     assert one(connection, role) == "manager"
+    assert one(connection, "SELECT string_agg(role, ' ' ORDER BY valid_to) FROM history.member_revisions") == (
+        "host manager host"
+    )
 
 
 def test_an_object_that_answers_404_is_gone_and_comes_back(connection: Connection, writer: Writer, run: int) -> None:
