@@ -76,7 +76,7 @@ def note_ended(connection: Connection, visits: Iterable[tuple[str, int, Transact
     """Tell the rows of several moments, within a transaction, which visits ended at which moment.
 
     A visit is its stream, entity and moment, and whether it was complete (see `crawl.frontier.last_full_read_at`).
-    The table is made here: each transaction of a connection that has it empties it and its index at its end.
+    The table is made here: each transaction of a connection that has it clears it and its index at its end.
     """
     connection.execute(_SQL["create_ended"])
     copied = "COPY pg_temp.ended (stream, entity_id, nth, is_complete) FROM STDIN"
