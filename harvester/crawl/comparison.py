@@ -188,6 +188,7 @@ class Comparison:
     """Comparison of a warehouse with its replay, over connections that have a transaction open.
 
     Attributes:
+        is_anybody_erased: Somebody was erased from the warehouse.
         rows: The rows of the warehouse that were compared, by table.
     """
 
@@ -198,7 +199,7 @@ class Comparison:
         without_body = warehouse.execute(_SQL["sources_without_body"], [unkept]).fetchall()
         self._passed_over = {_FRONTIER: uncertain, "source.projects": set(without_body)}
         """Places that are not compared, by table."""
-        self._is_anybody_erased = warehouse.execute("SELECT EXISTS (SELECT FROM crawl.erasures)").fetchone() == (True,)
+        self.is_anybody_erased = warehouse.execute("SELECT EXISTS (SELECT FROM crawl.erasures)").fetchone() == (True,)
         self._runs = _Runs.read(warehouse)
         self._unstored = MOST_AT_ONCE * sum(self._runs.killed)
         """Rows of the replay that a killed run may have read without storing them."""
@@ -259,12 +260,12 @@ class Comparison:
             if value != again
             and not (name in one.dated and self._is_same_time(one, name, value, again))
             and not (name == _HELD and value is None)
-            and not (name == "certificate" and self._is_anybody_erased and _is_same_but_erased(value, again))
+            and not (name == "certificate" and self.is_anybody_erased and _is_same_but_erased(value, again))
         ]
 
     def _is_of_the_erased(self, one: Compared, row: tuple[Any, ...]) -> bool:
         """Return whether a row may be what stays of an erased person, or the checkpoint of what went."""
-        if not self._is_anybody_erased:
+        if not self.is_anybody_erased:
             return False
         if one.table.name in COMMENTS:
             return all(row[one.columns.index(name)] is None for name in ("author_id", "content"))
@@ -272,7 +273,7 @@ class Comparison:
 
     def _is_explained(self, one: Compared, row: tuple[Any, ...]) -> bool:
         """Return whether a page of an erased person, which no archive has, may be the reason of a difference."""
-        if not self._is_anybody_erased:
+        if not self.is_anybody_erased:
             return False
         name = one.table.name
         return name in _MENTIONED or (name == _ABSENCES and row[one.columns.index("kind")] in OBJECTS)

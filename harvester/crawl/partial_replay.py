@@ -7,7 +7,9 @@ transaction. The frontier is not changed, so that crawls go on as before.
 
 An archive may lack what a crawl read, for example where a run had no archive. Therefore the checkpoints of the frontier
 are compared: a list or object is proven if all its visits were replayed. A row that an unproven one shows, or may have
-shown, stays as it is. No row is removed from a table of `scratch`; versions in `history` are replaced by entity.
+shown, stays as it is. Where somebody was erased, the archives lack what that person's pages showed of other users, of
+projects and of studios: of these a value that the replay lacks stays, and so does their history. No row is removed from
+a table of `scratch`; versions in `history` are replaced by entity.
 
 A command that was stopped leaves its database, and goes on with it when it is run again for the same archives.
 """
@@ -38,7 +40,7 @@ from harvester.warehouse.access import connect, server_url
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import REPLAYING
 from harvester.warehouse.statements import statements
-from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, TRACKED, UNIQUE, WRITTEN, metadata
+from harvester.warehouse.tables import COMMENTS, KEY_COLUMNS, OBJECTS, TRACKED, UNIQUE, WRITTEN, metadata
 from harvester.warehouse.temporary import TemporaryUse, temporary_database
 from harvester.warehouse.upsert import history_key
 
@@ -60,6 +62,9 @@ _COPY_IN = "COPY {staged} ({columns}) FROM STDIN (FORMAT binary)"
 _BATCH = 500
 """Places whose rows are copied at once."""
 _ABSENCES = "absences"
+_PRESENCE = frozenset({"gone_at", "gone_reason", "last_seen_at"})
+_MERGED = {"first_seen_at": "least(excluded.{0}, w.{0})", "extra": "w.{0} || excluded.{0}"}
+"""Values of a row of which the archives have not all that showed it, by column."""
 _PLACES = {Kind.USER: "user_id", Kind.PROJECT: "project_id", Kind.STUDIO: "studio_id"}
 """Columns of tables that are no list's items, by the kind of the visited entity."""
 _KINDS = {"projects": "project", "studios": "studio"}
@@ -323,11 +328,15 @@ class TableRewriter:
         changes.not_replayed = self._number(_format(_SQL["count_extra"], staged=staged, same=same))
         self._add_parents(table, staged)
         changes.inserted, changes.updated = self._write(table)
-        for number, part in enumerate(parts[1:], 1):
+        for number, part in enumerate(parts[1:] if self._is_all_archived(table) else (), 1):
             changes.histories += self._replace_versions(number, part, table)
         for number in range(len(parts)):
             self._warehouse.execute(_format("DROP TABLE {staged}", staged=_staged(number)))
         self._warehouse.execute("DROP TABLE pg_temp.differing")
+
+    def _is_all_archived(self, table: Table) -> bool:
+        """Return whether archives can have all that showed a table: they lack the pages of erased people."""
+        return not (self._comparison.is_anybody_erased and table.name in OBJECTS)
 
     def _condition(self, name: str) -> sql.Composed | None:
         """Return the condition on the rows of a table that are chosen; None for all."""
@@ -428,10 +437,19 @@ class TableRewriter:
             same=_same(_entity_key(table)),
             key=_names(key),
             unique=sql.SQL(UNIQUE[_name(table)]),
-            sets=sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(sql.Identifier(one)) for one in columns),
+            sets=sql.SQL(", ").join(
+                sql.SQL("{0} = {1}").format(sql.Identifier(one), value.format(sql.Identifier(one)))
+                for one, value in ((one, self._value(table, one)) for one in columns)
+            ),
         )
         inserted, updated = self._warehouse.execute(query).fetchone() or (0, 0)
         return inserted, updated
+
+    def _value(self, table: Table, column: str) -> sql.SQL:
+        """Return the expression for the value of a column, with a place for its name, of a row that is updated."""
+        if self._is_all_archived(table) or column in _PRESENCE:
+            return sql.SQL("excluded.{0}")
+        return sql.SQL(_MERGED.get(column, "coalesce(excluded.{0}, w.{0})"))
 
     def _replace_versions(self, number: int, part: Compared, table: Table) -> int:
         """Replace the versions of entities in a history; return the number of entities."""
