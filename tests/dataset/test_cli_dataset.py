@@ -1,9 +1,9 @@
 """`harvester dataset verify` and `diff` as a process."""
 
 import json
-import subprocess
-import sys
+import os
 
+import forked
 import pytest
 from made_up_release import make_release
 
@@ -11,12 +11,7 @@ pytestmark = pytest.mark.usefixtures("processes")
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "harvester", "dataset", *map(str, arguments)],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    return forked.run(["dataset", *map(str, arguments)], os.environ, 60)
 
 
 def test_verify(release_folder):
