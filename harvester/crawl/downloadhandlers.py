@@ -33,13 +33,14 @@ class DownloadHandler(AiohttpDownloadHandler):
         self._session.headers.update(crawler.settings.getdict("DEFAULT_REQUEST_HEADERS"))
         self._proxies: dict[str, str | None] = {}
 
-    @asynccontextmanager
-    async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109  (Scrapy's signature)
+    def _make_request(self, request: Request, timeout: float) -> Any:
         token = request.meta.get(IN_QUERY)
         if token is None:
-            async with super()._make_request(request, timeout) as response:
-                yield response
-            return
+            return super()._make_request(request, timeout)
+        return self._make_request_with(token, request, timeout)
+
+    @asynccontextmanager
+    async def _make_request_with(self, token: str, request: Request, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109  (Scrapy's)
         try:
             sent = request.replace(url=f"{request.url}?token={quote(token, safe='')}")
             async with super()._make_request(sent, timeout) as response:

@@ -168,6 +168,8 @@ class Fetcher:
         self.account = Account(session, self.get)
         self.retries = 0
         self._session = session
+        settings = session.settings
+        self._bases = {Host.API: settings.api_url, Host.SITE: settings.site_url, Host.PROJECTS: settings.projects_url}
         self._is_source_proven = False
         self._control = control
         self._deviations = deviations
@@ -349,9 +351,7 @@ class Fetcher:
 
     def base_url(self, stream: Stream) -> str:
         """Return the base of the addresses of a stream."""
-        settings = self._session.settings
-        bases = {Host.API: settings.api_url, Host.SITE: settings.site_url, Host.PROJECTS: settings.projects_url}
-        return bases[stream.host]
+        return self._bases[stream.host]
 
     def fetched(self, response: Response, visit: Visit, part: Part | None) -> Fetched:
         """Return a response that is not decoded to records, for the archive."""
