@@ -50,7 +50,6 @@ class Tree:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HARVESTER_")}
         own = {
             "PYTHONPATH": str(self.path),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "HARVESTER_DATABASE_URL": database,
             "HARVESTER_HOME": str(self.path),
         }
@@ -77,7 +76,7 @@ class Tree:
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     for part in PARTS:
-        shutil.copytree(TOP / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(TOP / part, tmp_path / part)  # compiled modules too: what is changed is compiled again
     shutil.copy(TOP / "alembic.ini", tmp_path)
     return Tree(tmp_path)
 
