@@ -172,12 +172,3 @@ def test_a_database_that_refuses(
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1, result.stderr
     assert word in result.stderr
-
-
-def test_every_command_has_help_with_an_example(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
-    harvester = make_harvester(small_sandbox)
-    commands = ["demo", "crawl", "status", "streams", "sandbox"]
-    commands += [f"seed {what}" for what in ("users", "projects", "studios", "explore", "search", "front-page")]
-    commands += [f"db {name}" for name in ("up", "down", "url", "psql", "migrate", "check")]
-    for command in commands:
-        assert "Example" in harvester(*command.split(), "--help").stdout, command

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.main import get_command
 
-from harvester.cli.main import app
+from harvester.cli import main
 from harvester.config import Settings
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def test_what_is_not_run_has_a_reason_and_commands_that_exist(page: Path) -> Non
 
 def assert_command(words: list[str]) -> None:
     """Assert that there is such a command with such options."""
-    command: Any = get_command(app)
+    command: Any = main.command
     rest = list(words)
     while hasattr(command, "commands"):
         command = command.commands[rest.pop(0)]
