@@ -9,7 +9,7 @@ or that something cannot be used, or that confirm what was missed before. A grou
 - visits a list or an object that a page of the group announces or may have made due by a counter;
 - shows an item of a list that a page of the group has read, and did not show: a full read that misses the item is
   earlier than the response that shows it;
-- shows a studio with another host than the group did;
+- shows a studio with another host than the group did, or its host as a member in another role;
 - shows as gone a user whom the group visits: the user was last seen by that visit.
 """
 
@@ -178,6 +178,8 @@ class _Shown:
             if part is not None and part.first and (key in self._entries or key in self._announced):
                 return True
             if any(self._hosts.get(studio, host) != host for studio, host in _hosts(page.rows or ())):
+                return True
+            if any(self._hosts.get(studio) == user for studio, user in _plain_members(page.rows or ())):
                 return True
             if any((DETAIL[Kind.USER], user) in self._entries for user in _gone_users(page.rows or ())):
                 return True

@@ -116,6 +116,10 @@ APART = {
         page("studio_managers", 1, Rows("studio_members", MEMBERS, [(1, 2, "manager")])),
         page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
     ),
+    "a member who is host": (
+        page("studio", 1, Rows("studios", ("id", "host_id"), [(1, 2)])),
+        page("user_studios", 2, Rows("studio_members", MEMBERS[:2], [(1, 2)])),
+    ),
     "a visited user as gone": (page("user", 7, user(7, "a")), page("user_followers", 1, ERASED)),
     "a name that changes within": (page("user_followers", 1, user(8, "a")), page("user_followers", 2, user(8, "b"))),
 }
