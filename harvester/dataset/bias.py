@@ -5,7 +5,8 @@ noise of `privacy`, for it counts suppressed rows too. One person's rows of a ta
 as its followers, are taken as they are, and so is the number of rows, which a release states. Each column has two
 statistics:
 
-- its **sum** over the rows of each person, clipped to what one person may add, from which the mean follows;
+- its **sum** over the rows of each person, clipped to what one person may add, from which the mean follows, and how
+  many people have more than that;
 - its **distribution** over classes that are fixed in advance, of at most `MOST_ROWS` rows of a person: those that come
   first in the order of their pseudonyms.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.resources import files
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
@@ -26,7 +28,6 @@ from harvester.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from fractions import Fraction
     from pathlib import Path
 
     from harvester.dataset.anonymity import RecodedTable, RecodedTables
@@ -45,6 +46,8 @@ FIRST_YEAR = 2007
 _NONE, _OTHER = "", "other"
 """Classes of null, and of values that are not known in advance."""
 _FORMATS = ("scratch1", "scratch2", "scratch3")
+OF_CLASSES, OF_SUM, OF_CLIPPED = Fraction(10, 20), Fraction(9, 20), Fraction(1, 20)
+"""Parts of a column's budget."""
 TABLES = 7
 """Tables that share the budget, whether a release has all of them or not."""
 
@@ -71,6 +74,13 @@ FIELDS = (
     ),
     Field("most_of_a_person", Type.INTEGER, "The most that one person adds to the sum behind `warehouse_mean`."),
     Field(
+        "clipped_people",
+        Type.INTEGER,
+        "How many people have more than that, of which the rest is missing in `warehouse_mean`.",
+        "With noise; below 0 where noise makes it so.",
+    ),
+    Field("clipped_error_95", Type.INTEGER, "Half the width of a 95% interval of the noise in `clipped_people`."),
+    Field(
         "total_variation",
         Type.NUMBER,
         "The total variation between the weighted published distribution and that of the warehouse, times by year: half"
@@ -92,7 +102,8 @@ COMMENT = "A published column, and how far its weighted values are from those of
 class ComparedColumn:
     """A column with what is compared: exact figures, which are not to be published without noise.
 
-    `released` are sums of weights by published value, `counts` rows of the warehouse by class; `total` is the sum.
+    `released` are sums of weights by published value, `counts` rows of the warehouse by class; `total` is the sum, from
+    which something of `clipped` people is missing.
     """
 
     table: str
@@ -103,6 +114,7 @@ class ComparedColumn:
     classes: tuple[str, ...]
     counts: tuple[int, ...]
     total: int
+    clipped: int
     share: Fraction
 
     @property
@@ -113,11 +125,14 @@ class ComparedColumn:
     def statistics(self) -> list[Statistic]:
         """Return the exact figures with their sensitivity."""
         most_rows = 1 if self.table == "users" else MOST_ROWS
-        share, in_classes = self.share / 2, f"{counted(most_rows, 'record')} in one cell"
-        found = [Statistic(f"{self.name} classes", self.counts, most_rows**2, share, in_classes)]
+        in_classes = f"{counted(most_rows, 'record')} in one cell"
+        found = [Statistic(f"{self.name} classes", self.counts, most_rows**2, self.share * OF_CLASSES, in_classes)]
         if self.column.measure is not None:
             most = self.column.measure.most
-            found.append(Statistic(f"{self.name} sum", (self.total,), most**2, share, f"the sum by {most}"))
+            found += [
+                Statistic(f"{self.name} sum", (self.total,), most**2, self.share * OF_SUM, f"the sum by {most}"),
+                Statistic(f"{self.name} clipped", (self.clipped,), 1, self.share * OF_CLIPPED, "the count by 1"),
+            ]
         return found
 
     def row(self, noisy: Mapping[str, NoisyStatistic]) -> dict[str, Any]:
@@ -129,13 +144,15 @@ class ComparedColumn:
         if noise < 1:
             told["total_variation"] = self._variation([count / rows for count in classes.values])
         if measure is not None:
-            found = noisy[f"{self.name} sum"]
+            found, clipped = noisy[f"{self.name} sum"], noisy[f"{self.name} clipped"]
             told |= {
                 "released_mean": sum(weight * self._value(name, measure) for name, weight in self.released.items())
                 / sum(self.released.values()),
                 "warehouse_mean": measure.center + found.values[0] / self.rows,
                 "error_95": found.error_95 / self.rows,
                 "most_of_a_person": measure.most,
+                "clipped_people": clipped.values[0],
+                "clipped_error_95": clipped.error_95,
             }
         return told
 
@@ -190,11 +207,13 @@ def _compare(
     for one in snapshot.rows(_SQL["counts"].format(**names)):
         counts[one["value"] if one["value"] in counts else _OTHER] += one["rows"]
     released = {one["value"]: one["weight"] for one in snapshot.rows(_SQL["released"].format(**names))}
-    total = 0
+    total = clipped = 0
     if column.measure is not None:
         value = column.measure.sql.format(column.fact)
-        total = int(snapshot.one(_SQL["total"].format(**names, fact=value, most=column.measure.most)))
-    return ComparedColumn(table.table, column, step, rows, released, classes, tuple(counts.values()), total, share)
+        (sums,) = snapshot.rows(_SQL["total"].format(**names, fact=value, most=column.measure.most))
+        total, clipped = int(sums["total"]), int(sums["clipped"])
+    values = tuple(counts.values())
+    return ComparedColumn(table.table, column, step, rows, released, classes, values, total, clipped, share)
 
 
 def _classes(column: Column, step: ColumnStep, last_year: int) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ def compared_of(builder: Any, folder: Path) -> list[ComparedColumn]:
         return work.compared
 
 
-def true_mean(one: ComparedColumn, rows: list[dict[str, Any]]) -> float:
-    """The mean over all rows, what each person adds to the sum clipped; counted in Python."""
+def true_mean(one: ComparedColumn, rows: list[dict[str, Any]]) -> tuple[float, int]:
+    """The mean over all rows, what each person adds to the sum clipped, and who has more; counted in Python."""
     measure = one.column.measure
     assert measure is not None
     people: dict[Any, int] = defaultdict(int)
@@ -50,19 +50,22 @@ def true_mean(one: ComparedColumn, rows: list[dict[str, Any]]) -> float:
         number = measure.center if value is None else value.year if hasattr(value, "year") else int(value)
         owner = row[OWNERS[one.table]]
         people[row["id"] if owner is None else owner] += number - measure.center
-    return measure.center + sum(max(-measure.most, min(measure.most, n)) for n in people.values()) / len(rows)
+    total = sum(max(-measure.most, min(measure.most, n)) for n in people.values())
+    return measure.center + total / len(rows), sum(abs(n) > measure.most for n in people.values())
 
 
 def check(compared: list[ComparedColumn], rows: Rows, keys: int = FEW_KEYS) -> dict[str, float]:
     """Compare the exact side with the rows; return how often the mean of a column is within its error."""
     inside: Counter[str] = Counter()
-    means = {one.name: true_mean(one, rows(one.table)) for one in compared if one.column.measure is not None}
+    true = {one.name: true_mean(one, rows(one.table)) for one in compared if one.column.measure is not None}
+    means = {name: mean for name, (mean, _) in true.items()}
     for one in compared:
         assert one.rows == len(rows(one.table)), one.name
         assert sum(one.counts) <= one.rows == pytest.approx(sum(one.released.values()))
         assert set(one.released) <= set(one.classes), one.name
         if one.name in means:
             assert one.column.measure.center + one.total / one.rows == pytest.approx(means[one.name]), one.name
+            assert one.clipped == true[one.name][1], one.name
     # Noise depends on the key and the name of a statistic alone: without that of the classes, the means are the same.
     sums = [one for one in bias.statistics(compared) if one.name.endswith(" sum")]
     exact = {name: found for one in compared for name, found in without_noise(one).items()}

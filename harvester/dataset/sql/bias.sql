@@ -11,6 +11,7 @@ SELECT coalesce({value}, '') AS value, count(*) AS rows FROM bounded_{name} GROU
 SELECT coalesce({value}, '') AS value, sum(weight) AS weight FROM cells_{name} GROUP BY 1
 
 -- name: total
--- What the people of a table add to a sum, each clipped.
-SELECT coalesce(sum(greatest(-{most}, least({most}, own))), 0)::bigint AS total
+-- What the people of a table add to a sum, each clipped, and how many have more.
+SELECT coalesce(sum(greatest(-{most}, least({most}, own))), 0)::bigint AS total,
+    count(*) FILTER (WHERE abs(own) > {most}) AS clipped
 FROM (SELECT sum({fact}) AS own FROM facts_{name} GROUP BY person) people
