@@ -167,7 +167,11 @@ def _refuse_shared_sessions(connection: Connection, url: str, given: dict[str, A
 
 
 def _pid_within(connection: Connection, seconds: float | None) -> int | None:
-    """Return the server process of a connection; None if the pooler has none within some seconds."""
+    """Return the server process of a connection; None if the pooler has none within some seconds.
+
+    Raises:
+        psycopg.OperationalError: the connection was cut.
+    """
     pgconn = connection.pgconn
     pgconn.send_query(b"SELECT pg_backend_pid()")
     with selectors.DefaultSelector() as selector:
@@ -178,7 +182,9 @@ def _pid_within(connection: Connection, seconds: float | None) -> int | None:
     while pgconn.get_result() is not None:
         pass
     value = None if result is None else result.get_value(0, 0)
-    return None if value is None else int(value)
+    if value is None:
+        raise psycopg.OperationalError("the connection was cut")
+    return int(value)
 
 
 def refusal(error: psycopg.Error) -> str:

@@ -121,8 +121,9 @@ def test_nobody_is_left_in_tables_archive_and_home(
     assert not any(path.name.startswith(".") for path in folder.iterdir())
 
     # Both archives give the same warehouse, without a request.
-    away = {"HARVESTER_API_URL": "http://127.0.0.1:9"}
-    other = type(harvester)(second_database, harvester.environment | away)
+    away = harvester.environment | {"HARVESTER_API_URL": "http://127.0.0.1:9"}
+    away.pop("HARVESTER_DATABASE_URL", None)
+    other = type(harvester)(second_database, away)
     other("replay", str(folder))
     assert found(dump(second_database), person) == []
     third_database = postgres_server.create(postgres_server.template())

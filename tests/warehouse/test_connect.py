@@ -238,6 +238,29 @@ def busy(connection):
         thread.join()
 
 
+def test_a_pooler_whose_connections_are_cut_is_asked_again(embedded_server, blank_database, monkeypatch):
+    """It has a second connection to lend, which ends while it is asked for."""
+    ask, asked = way._pid_within, []
+
+    def cut(connection, seconds):
+        asked.append(connection)
+        if len(asked) == 3:
+            with psycopg.connect(blank_database, autocommit=True) as own:
+                own.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+        return ask(connection, seconds)
+
+    monkeypatch.setattr(way, "_pid_within", cut)
+    with (
+        pooler(embedded_server.database_url("postgres"), "session", 3) as pooled,
+        open_connection(pooled(blank_database)) as connection,
+    ):
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert len(asked) > len(way._ASKED)
+
+
 @pytest.mark.parametrize(("cuts", "holds"), [(2, True), (3, False)])
 def test_a_connection_that_is_cut_at_once_is_made_again(blank_database, monkeypatch, cuts, holds):
     prepare, made = way._prepare, []
