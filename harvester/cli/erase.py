@@ -54,7 +54,7 @@ def user(
             )
         if not (dry_run or yes):
             _show(erase(connection, home, name, user=user_id, dry_run=True), "would go")
-            typer.confirm("Remove all this for good?", abort=True)
+            output.confirm("Remove all this for good?")
         erasure = erase(connection, home, name, user=user_id, dry_run=dry_run)
         if not as_json:
             _show(erasure, "would go" if dry_run else "is gone")

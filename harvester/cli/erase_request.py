@@ -145,7 +145,7 @@ def carry_out(
     from harvester.crawl.carry_out import carry_out as run
 
     if not yes:
-        typer.confirm(f"Erase the person of request {number} for good?", abort=True)
+        output.confirm(f"Erase the person of request {number} for good?")
     done = run(settings(), number, on_progress=lambda step: typer.echo(f"rewriting {step}", err=True))
     for problem in done.problems:
         output.complain(problem)

@@ -21,6 +21,8 @@ from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from harvester.errors import HarvesterError, OutputError, UsageError
 from harvester.signals import INTERRUPTED
 
@@ -106,6 +108,22 @@ def complain(text: str, *, as_it_is: bool = False) -> None:
     """Say on standard error what is wrong, in one line unless `as_it_is`."""
     sys.stderr.write(f"{text}\n" if as_it_is else f"harvester: {printable(text)}\n")
     sys.stderr.flush()
+
+
+def confirm(question: str) -> None:
+    """Ask on standard error before something that cannot be undone.
+
+    Raises:
+        UsageError: standard input is closed, or cannot be read.
+        typer.Abort: the answer is no, or the input has ended.
+    """
+    refusal = UsageError("the command asks before it goes on, and nobody can answer: add --yes")
+    if sys.stdin is None:
+        raise refusal
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except OSError:
+        raise refusal from None
 
 
 def give_up() -> None:

@@ -197,7 +197,7 @@ def end_visits(shrink: Callable[..., Any], *, dry_run: bool, yes: bool, as_json:
     """Shrink the scope, after asking, and show how many visits ended."""
     if not (dry_run or yes):
         would = shrink(dry_run=True)
-        typer.confirm(f"{_ended(would, 'would end')}. All stored rows stay. End these visits?", abort=True, err=True)
+        output.confirm(f"{_ended(would, 'would end')}. All stored rows stay. End these visits?")
     done = shrink(dry_run=dry_run)
     facts = done.as_json() | {"dry_run": dry_run}
     output.emit(facts, lambda _: typer.echo(_ended(done, "would end" if dry_run else "ended")), as_json=as_json)

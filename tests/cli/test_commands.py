@@ -147,6 +147,19 @@ def test_a_name_that_no_file_can_have_is_one_line(words: list[str]) -> None:
     assert ended.stderr == f"harvester: {'x' * 300}: File name too long\n"
 
 
+def test_a_question_that_nobody_can_answer_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard input is closed, as a scheduler may start a command."""
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(SystemExit) as ended:
+        get_command(app).main(["erase", "request", "carry-out", "1"])
+    assert ended.value.code == ExitStatus.USAGE
+    assert capsys.readouterr().err == (
+        "harvester: the command asks before it goes on, and nobody can answer: add --yes\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
