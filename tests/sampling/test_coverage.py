@@ -351,7 +351,7 @@ def simulate(
         return estimates(connection, by), true
 
 
-ODD = 60
+ODD = 30
 """Small samples that are compared."""
 
 
