@@ -243,7 +243,7 @@ class Comparison:
                 yield ReplayDifference("extra", name, _key(one, row), is_explained=self._is_explained(one, row))
             elif row is None:
                 if not self._may_be_unstored(one, other):
-                    # A page that the archive lacks can make no row of the warehouse missing, but an end of a version.
+                    # The warehouse has each object that a page of the archive shows; a version there may be another.
                     is_explained = one.table.name not in OBJECTS and self._is_explained(one, other)
                     yield ReplayDifference("missing", name, _key(one, other), is_explained=is_explained)
             else:

@@ -228,7 +228,7 @@ def test_a_kill_leaves_the_former_or_the_new_file(tmp_path: Path, step: str) -> 
 
 @pytest.mark.parametrize("is_erased_first", [False, True])
 def test_a_replay_elsewhere_stores_no_stand_in(database: str, tmp_path: Path, *, is_erased_first: bool) -> None:
-    """Where nobody was erased, the archive itself tells that numbers and words in it stand for people."""
+    """The archive says that it has stand-ins; the warehouse, from which nobody was erased, does not know of them."""
     path = small_archive(tmp_path / "archive", ServedTexts(RULE) if is_erased_first else None)
     if not is_erased_first:
         rewrite(path)
