@@ -36,12 +36,9 @@ def of_now(connection: Connection, pages: Sequence[PageCommit]) -> list[PageComm
     hosts: dict[int, Any] = dict(connection.execute(_SQL["read_hosts"], {"studios": list(listed)}).fetchall())
     kept = []
     for page in pages:
-        visit = page.lease.visit
-        if visit.entity_id in listed and any(map(_has_roles, page.rows)):
-            now = replace(visit, host_id=hosts.get(visit.entity_id))
-            page = replace(page, rows=[_with_roles(rows, now) if _has_roles(rows) else rows for rows in page.rows])  # noqa: PLW2901
-        kept.append(page)
-        hosts.update(_hosts(page.rows))
+        visit = replace(page.lease.visit, host_id=hosts.get(page.lease.visit.entity_id))
+        kept.append(replace(page, rows=[_with_roles(rows, visit) if _has_roles(rows) else rows for rows in page.rows]))
+        hosts.update(shown_hosts(page.rows))
     return kept
 
 
@@ -55,7 +52,7 @@ def _with_roles(rows: Rows, visit: Visit) -> Rows:
     return rows if values == rows.values else replace(rows, values=values)
 
 
-def _hosts(pages: Iterable[Rows]) -> Iterator[tuple[int, Any]]:
+def shown_hosts(pages: Iterable[Rows]) -> Iterator[tuple[int, Any]]:
     """Yield the id and the host of each studio that rows show with its present host."""
     for rows in pages:
         if rows.table == "studios" and "host_id" in rows.columns and not rows.weak:

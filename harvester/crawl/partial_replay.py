@@ -63,7 +63,7 @@ _BATCH = 500
 """Places whose rows are copied at once."""
 _ABSENCES = "absences"
 _PRESENCE = frozenset({"gone_at", "gone_reason", "last_seen_at"})
-_MERGED = {"first_seen_at": "least(excluded.{0}, w.{0})", "extra": "w.{0} || excluded.{0}"}
+_MERGED = {"first_seen_at": "least(excluded.{name}, w.{name})", "extra": "w.{name} || excluded.{name}"}
 """Values of a row of which the archives have not all that showed it, by column."""
 _PLACES = {Kind.USER: "user_id", Kind.PROJECT: "project_id", Kind.STUDIO: "studio_id"}
 """Columns of tables that are no list's items, by the kind of the visited entity."""
@@ -437,19 +437,17 @@ class TableRewriter:
             same=_same(_entity_key(table)),
             key=_names(key),
             unique=sql.SQL(UNIQUE[_name(table)]),
-            sets=sql.SQL(", ").join(
-                sql.SQL("{0} = {1}").format(sql.Identifier(one), value.format(sql.Identifier(one)))
-                for one, value in ((one, self._value(table, one)) for one in columns)
-            ),
+            sets=sql.SQL(", ").join(self._set(table, one) for one in columns),
         )
         inserted, updated = self._warehouse.execute(query).fetchone() or (0, 0)
         return inserted, updated
 
-    def _value(self, table: Table, column: str) -> sql.SQL:
-        """Return the expression for the value of a column, with a place for its name, of a row that is updated."""
-        if self._is_all_archived(table) or column in _PRESENCE:
-            return sql.SQL("excluded.{0}")
-        return sql.SQL(_MERGED.get(column, "coalesce(excluded.{0}, w.{0})"))
+    def _set(self, table: Table, column: str) -> sql.Composed:
+        """Return how a column of a row is updated."""
+        value = "excluded.{name}"
+        if not self._is_all_archived(table) and column not in _PRESENCE:
+            value = _MERGED.get(column, "coalesce(excluded.{name}, w.{name})")
+        return _format("{name} = " + value, name=sql.Identifier(column))
 
     def _replace_versions(self, number: int, part: Compared, table: Table) -> int:
         """Replace the versions of entities in a history; return the number of entities."""

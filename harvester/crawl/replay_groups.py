@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester.api.catalogue import DETAIL, STREAMS
 from harvester.api.stream import Kind, Paging
+from harvester.crawl.host_roles import shown_hosts
 from harvester.warehouse.statements import statements
 from harvester.warehouse.upsert import NAME_UNKNOWN
 
@@ -73,7 +74,7 @@ class Groups:
         group: list[ReplayStep] = []
         shown = _Shown()
         for step in steps:
-            shows_host = any(pair in members for page in step.pages for pair in _hosts(page.rows or ()))
+            shows_host = any(pair in members for page in step.pages for pair in shown_hosts(page.rows or ()))
             is_alone = self._is_alone(step) or shows_host
             members.update(pair for page in step.pages for pair in _plain_members(page.rows or ()))
             if group and (is_alone or shown.conflicts(step)):
@@ -117,7 +118,11 @@ class Groups:
     def _read_hosts(self, steps: Sequence[ReplayStep]) -> set[tuple[int, int]]:
         """Return the studios that steps show with a host, and that host, whom the warehouse knows in another role."""
         shown = {
-            pair for step in steps for page in step.pages for pair in _hosts(page.rows or ()) if pair[1] is not None
+            pair
+            for step in steps
+            for page in step.pages
+            for pair in shown_hosts(page.rows or ())
+            if pair[1] is not None
         }
         if not shown:
             return set()
@@ -155,7 +160,7 @@ class _Shown:
             visit = page.response.visit
             stream, members = visit.stream, visit.stream.members
             self._entries.add((stream.name, visit.entity_id))
-            self._hosts.update(_hosts(page.rows or ()))
+            self._hosts.update(shown_hosts(page.rows or ()))
             for link in stream.links:
                 if link.changed_if is not None:
                     self._announced.update(
@@ -177,7 +182,7 @@ class _Shown:
             key = (visit.stream.name, visit.entity_id)
             if part is not None and part.first and (key in self._entries or key in self._announced):
                 return True
-            if any(self._hosts.get(studio, host) != host for studio, host in _hosts(page.rows or ())):
+            if any(self._hosts.get(studio, host) != host for studio, host in shown_hosts(page.rows or ())):
                 return True
             if any(self._hosts.get(studio) == user for studio, user in _plain_members(page.rows or ())):
                 return True
@@ -231,14 +236,6 @@ def _names(pages: Iterable[Decoded]) -> Iterator[tuple[int, str]]:
                 for row in rows.values:
                     if row[what] is not None:
                         yield row[of], row[what].lower()
-
-
-def _hosts(pages: Iterable[Rows]) -> Iterator[tuple[int, Any]]:
-    """Yield the id and the host of each studio that rows show with a host."""
-    for rows in pages:
-        if rows.table == "studios" and "host_id" in rows.columns:
-            of, what = rows.columns.index("id"), rows.columns.index("host_id")
-            yield from ((row[of], row[what]) for row in rows.values)
 
 
 def _plain_members(pages: Iterable[Rows]) -> Iterator[tuple[int, int]]:
