@@ -805,9 +805,10 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def asked_for(self) -> list[str]:
-        """The addresses that were asked for since the last page was opened."""
+        """The addresses that were asked for since the last page was opened, but for those of the browser's own pages."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+        asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
+        return [url for url in asked if not url.startswith(("chrome:", "chrome-untrusted:"))]
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def test_the_site_is_quiet_and_nothing_leaves_it(
         scheme = browser.run("return document.body.getAttribute('data-md-color-scheme')")
         assert scheme == ("slate" if dark else "default")
     assert len(asked) > len(pages)
-    assert [url for url in asked if urlsplit(url).scheme not in ("file", "data", "blob", "chrome")] == []
+    assert [url for url in asked if urlsplit(url).scheme not in ("file", "data", "blob")] == []
     assert [url for url in asked if url.startswith("file:") and not url.startswith(f"file://{site}/")] == []
 
 
