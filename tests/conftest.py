@@ -805,7 +805,7 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
     def asked_for(self) -> list[str]:
-        """The addresses that were asked for since the last page was opened, but for those of the browser's own pages."""
+        """The addresses that were asked for since the last page was opened, without the browser's own pages."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         asked = [one["params"]["request"]["url"] for one in messages if one["method"] == "Network.requestWillBeSent"]
         return [url for url in asked if not url.startswith(("chrome:", "chrome-untrusted:"))]

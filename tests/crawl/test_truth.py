@@ -72,8 +72,8 @@ def test_everything_seeded(
     asked = sandbox.requests()
     assert again["requests"] == asked["total"]
     of_the_site = sum(asked["by_route"].get(route, 0) for route in SITE_ROUTES)
-    # The page and the messages of an account that is gone may be answered still: each answer counts only once the account
-    # itself has been requested. So may a list by name that is compared with what is held.
+    # The page and the messages of an account that is gone may be answered still: each answer counts only once the
+    # account itself has been requested. So may a list by name that is compared with what is held.
     gone = harvester.query("SELECT count(*) FROM scratch.users WHERE gone_at IS NOT NULL")[0][0]
     asked_for = Counter(address for _, _, address, _ in sandbox.lines("/sandbox/requests/log"))
     proofs = sum(times - 1 for address, times in asked_for.items() if re.fullmatch("/users/[^/]+", address))
