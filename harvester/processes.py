@@ -22,6 +22,8 @@ from harvester.signals import hold_back, raise_interrupt
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "harvester")
+"""The program and its first arguments by which `start_command` starts `harvester`."""
 _WATCHED = "HARVESTER_STOP_WITH_STDIN"
 
 
@@ -35,7 +37,7 @@ def start_command(
     given = os.environ if environment is None else environment
     with hold_back():  # the interpreter of the command has no handler for signals before it runs our code
         return subprocess.Popen(
-            [sys.executable, "-m", "harvester", *arguments],
+            [*COMMAND, *arguments],
             env={**given, _WATCHED: "1"},
             stdin=subprocess.PIPE,
             text=True,

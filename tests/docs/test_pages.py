@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import pytest
 
 from harvester.cli import main
@@ -68,8 +69,7 @@ def run(page: Path, folder: Path, more: Mapping[str, str]) -> str:
         ["bash", "-c", script(page)],
         env=clean
         | {
-            "PATH": f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{TOP}:{os.environ.get('PYTHONPATH', '')}",
+            "PATH": f"{folder}:{forked.program().parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PGOPTIONS": "-c client_min_messages=warning",
         }
         | more,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
+from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
 from pathlib import Path
 from threading import Thread
 from typing import IO, TYPE_CHECKING, NoReturn
@@ -62,6 +67,32 @@ _LOADED = (
 _AT_START = ("PYTHON", "LC_", "LANG")
 """Names of variables that Python reads when it starts begin so: with other values, a command is a fresh process."""
 
+_PROGRAM = """#!{python} -IS
+import json, os, signal, socket, sys
+
+words = sys.argv[3:] if sys.argv[1:3] == ["-m", "harvester"] else sys.argv[1:]
+if {at_start} != {{name: value for name, value in os.environ.items() if name.startswith({names})}}:
+    os.execv({interpreter!r}, [{interpreter!r}, "-m", "harvester", *words])
+ends = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+server = socket.socket(socket.AF_UNIX)
+server.connect({address!r})
+command = json.dumps([words, dict(os.environ), os.getcwd()]).encode()
+socket.send_fds(server, [len(command).to_bytes(4)], [0, 1, 2])
+server.sendall(command)
+answers = server.makefile()
+process = int(answers.readline())
+for each in ends:
+    signal.signal(each, lambda number, _: os.kill(process, number))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
+code = int(answers.readline())
+if code < 0:
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+"""A program that does what `harvester` does, in a forked process: it passes on its streams, its signals and its end."""
+
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(list(_LOADED))
 
@@ -75,6 +106,71 @@ def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name.startswith(_AT_START)}
 
 
+@cache
+def program() -> Path:
+    """Return a program that stands for `harvester` in shells and where commands start others; it lasts until the end."""
+    folder = tempfile.TemporaryDirectory(prefix="harvester-test-")
+    address = f"{folder.name}/socket"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    file = Path(folder.name, "harvester")
+    server = _context.Process(target=_serve, args=(listener, file))
+    server.start()
+    listener.close()
+
+    def end() -> None:
+        server.kill()
+        server.join()
+        folder.cleanup()
+
+    Finalize(None, end, exitpriority=10)
+    text = _PROGRAM.format(
+        python=os.path.realpath(sys.executable),
+        interpreter=sys.executable,
+        at_start=_at_start(os.environ),
+        names=_AT_START,
+        address=address,
+    )
+    file.write_text(text)
+    file.chmod(0o700)
+    return file
+
+
+def _serve(listener: socket.socket, itself: Path) -> None:
+    """Fork a command for each client, and kill it if the client goes before it."""
+    fork = multiprocessing.get_context("fork")
+    commands: dict[socket.socket, multiprocessing.context.ForkProcess] = {}
+    while True:
+        ready = wait([listener, *commands, *(process.sentinel for process in commands.values())])
+        for client, process in list(commands.items()):
+            if process.sentinel in ready:
+                process.join()
+                client.sendall(b"%d\n" % process.exitcode)
+            elif client in ready:
+                process.kill()
+                process.join()
+            else:
+                continue
+            client.close()
+            process.close()
+            del commands[client]
+        if listener in ready:
+            client, _ = listener.accept()
+            length, streams, _, _ = socket.recv_fds(client, 4, 3)
+            if not streams:  # it was killed before it said anything
+                client.close()
+                continue
+            with client.makefile("rb") as read:
+                arguments, environment, folder = json.loads(read.read(int.from_bytes(length)))
+            process = fork.Process(target=_become, args=(arguments, environment, Path(folder), streams, itself))
+            process.start()
+            for each in streams:
+                os.close(each)
+            client.sendall(b"%d\n" % process.pid)
+            commands[client] = process
+
+
 def run(
     arguments: Sequence[str], environment: Mapping[str, str], timeout: float, first: Callable[[], None] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -85,7 +181,7 @@ def run(
     """
     with tempfile.TemporaryDirectory() as folder:
         written = [Path(folder, name) for name in ("stdout", "stderr")]
-        values = (list(arguments), dict(environment), Path.cwd(), written)
+        values = (list(arguments), dict(environment), Path.cwd(), written, program())
         process = _context.Process(target=_become, args=values, kwargs={"first": first})
         process.start()
         process.join(timeout)
@@ -115,7 +211,7 @@ class Running:
     ) -> None:
         self.args = ["harvester", *arguments]
         pipes = [_context.Pipe(duplex=False) for _ in range(2)]
-        values = (list(arguments), dict(environment), Path.cwd(), [written for _, written in pipes])
+        values = (list(arguments), dict(environment), Path.cwd(), [written for _, written in pipes], program())
         self._process = _context.Process(target=_become, args=values, kwargs={"alone": True, "first": first})
         self._process.start()
         assert self._process.pid is not None
@@ -187,7 +283,7 @@ class Started:
     def __init__(self, arguments: Sequence[str]) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._written = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
-        values = (list(arguments), dict(os.environ), Path.cwd(), self._written)
+        values = (list(arguments), dict(os.environ), Path.cwd(), self._written, program())
         self._process = _context.Process(target=_become, args=values, kwargs={"alone": True})
         self._process.start()
 
@@ -223,22 +319,28 @@ def _become(
     arguments: list[str],
     environment: dict[str, str],
     folder: Path,
-    written: list[Path] | list[Connection],
+    streams: list[Path] | list[Connection] | list[int],
+    program: Path,
     *,
     alone: bool = False,
     first: Callable[[], None] | None = None,
 ) -> None:
-    """Run the command in the forked process; `alone`: in a session of its own; `first` is called before."""
+    """Run the command in the forked process, with its output and errors, or its input before them, as `streams`.
+
+    `program` starts others; `alone`: in a session of its own; `first` is called before.
+    """
+    from harvester import processes
+
+    processes.COMMAND = (str(program),)
     if alone:
         os.setsid()
-    for number, to in enumerate(written, 1):
-        if isinstance(to, Path):
-            file = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            os.dup2(file, number)
+    for number, to in enumerate(streams, 3 - len(streams)):
+        file = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if isinstance(to, Path) else to
+        os.dup2(file if isinstance(file, int) else file.fileno(), number)
+        if isinstance(file, int):
             os.close(file)
         else:
-            os.dup2(to.fileno(), number)
-            to.close()
+            file.close()
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
