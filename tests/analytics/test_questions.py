@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import sys
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -15,6 +14,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import psycopg
 
 from benchmarks import lake_questions
@@ -469,7 +469,7 @@ def follow_along(sandbox: Any, harvester: Any) -> None:
     assert first == "harvester sandbox --port 8602 --users 80 --seed 1 &"
     assert last == "harvester db psql"
     script = "\n".join(["set -e", *commands]).replace("http://127.0.0.1:8602", sandbox.url)
-    environment = harvester.env() | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = harvester.env() | {"PATH": f"{forked.program().parent}:{os.environ['PATH']}"}
     done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
 

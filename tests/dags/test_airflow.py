@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import forked
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -53,7 +54,9 @@ print(json.dumps({
 RUN = """
 import sys
 from airflow.__main__ import main
-for name in sys.argv[1:]:
+from harvester import processes
+processes.COMMAND = (sys.argv[1],)
+for name in sys.argv[2:]:
     sys.argv = ["airflow", "dags", "test", name]
     try:
         main()
@@ -103,7 +106,6 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Airflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-            "PYTHONDONTWRITEBYTECODE": "1",
         },
     )
     prepared = one.python(PREPARE, str(dags))
@@ -159,7 +161,7 @@ def test_each_dag_runs_against_a_sandbox(
         "AIRFLOW_CONN_HARVESTER_WAREHOUSE": json.dumps(connection),
         "AIRFLOW_VAR_HARVESTER": json.dumps(variable),
     }
-    result = airflow.python(RUN, *NAMES)
+    result = airflow.python(RUN, str(forked.program()), *NAMES)
     said = result.stdout + result.stderr
     states = airflow.rows("SELECT dag_id, task_id, map_index, state FROM task_instance ORDER BY 1, 2, 3")
     assert {state for *_, state in states} == {"success"}, (states, said[-4000:])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forked
 import psutil
 import pytest
 
@@ -20,7 +21,10 @@ DAGS = Path(__file__).parent.parent.parent / "dags"
 
 RUN = """
 import json, os, signal, sys
+from harvester import processes
 from harvester_command import run
+
+processes.COMMAND = (sys.argv.pop(1),)
 
 def late(*_):
     raise TimeoutError
@@ -74,8 +78,9 @@ print("all is well")
 
 def python(program: str, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        env=environment | {"PYTHONPATH": f"{DAGS}:{os.environ.get('PYTHONPATH', '')}"},
+        [sys.executable, "-c", program, str(forked.program()), *arguments],
+        env=environment,
+        cwd=DAGS,  # where `harvester_command` is
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

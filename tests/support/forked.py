@@ -108,7 +108,7 @@ def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
 
 @cache
 def program() -> Path:
-    """Return a program that stands for `harvester` in shells and where commands start others; it lasts until the end."""
+    """Return a program that is `harvester` to shells and to commands that start others, until this process ends."""
     folder = tempfile.TemporaryDirectory(prefix="harvester-test-")
     address = f"{folder.name}/socket"
     listener = socket.socket(socket.AF_UNIX)
