@@ -1,5 +1,6 @@
 """Run the benchmarks: `make bench`, or `make bench BENCH_ARGS=ingest` for one; `--record` stores the results."""
 
+import argparse
 import runpy
 import sys
 
@@ -22,21 +23,30 @@ BENCHMARKS = {
     "sources": ("benchmarks.sources", "sources of projects read, and their facts found"),
     "sandbox": ("benchmarks.sandbox_speed", "requests that the sandbox answers on one core"),
 }
-
-
 LONG = ("schedule", "bursts", "churn", "analytics", "growth", "lake")
 """Benchmarks of half an hour or more, which run only when they are named."""
 
 
 def main() -> None:
-    options = [word for word in sys.argv[1:] if word.startswith("--")]
-    chosen = [word for word in sys.argv[1:] if word not in options]
-    chosen = chosen or [name for name in BENCHMARKS if name not in (*LONG, "page")]
-    if "--record" in options and chosen[-1] != "page":
-        chosen.append("page")
+    """Run the benchmarks that are named, or all short ones; options that are not known here are theirs."""
+    width = max(map(len, BENCHMARKS))
+    listed = [f"  {name:{width}}  {title}{' *' * (name in LONG)}" for name, (_, title) in BENCHMARKS.items()]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure what docs/benchmarks.md states.",
+        epilog="\n".join(["benchmarks:", *listed, "\n* half an hour or more: runs only when it is named"]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to run; nothing: all that take minutes")
+    parser.add_argument("--record", action="store_true", help="store the results, and write docs/benchmarks.md")
+    given, options = parser.parse_known_args()
+    chosen = given.names or [name for name in BENCHMARKS if name not in (*LONG, "page")]
+    if unknown := [name for name in chosen if name not in BENCHMARKS]:
+        parser.error(f"no benchmark is called {unknown[0]}: there are {', '.join(BENCHMARKS)}")
+    if given.record:
+        options.append("--record")
+        chosen += ["page"] if chosen[-1] != "page" else []
     for name in chosen:
-        if name not in BENCHMARKS:
-            sys.exit(f"no benchmark is called {name}: there are {', '.join(BENCHMARKS)}")
         module, title = BENCHMARKS[name]
         print(f"== {name}: {title}", flush=True)
         sys.argv = [module, *options]
