@@ -691,6 +691,11 @@ def assert_truth() -> Callable[..., Counter[str]]:
     return compare_with_truth
 
 
+@pytest.fixture(scope="session")
+def holes() -> Callable[[Harvester], set[tuple[Any, ...]]]:
+    return may_be_in_holes
+
+
 @pytest.fixture(scope="session", name="assert_kinds")
 def _assert_kinds() -> Callable[..., None]:
     return assert_kinds
