@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
@@ -146,7 +147,8 @@ def _serve(listener: socket.socket, itself: Path) -> None:
         for client, process in list(commands.items()):
             if process.sentinel in ready:
                 process.join()
-                client.sendall(b"%d\n" % process.exitcode)
+                with suppress(OSError):  # killed at the same time
+                    client.sendall(b"%d\n" % process.exitcode)
             elif client in ready:
                 process.kill()
                 process.join()
@@ -158,17 +160,17 @@ def _serve(listener: socket.socket, itself: Path) -> None:
         if listener in ready:
             client, _ = listener.accept()
             length, streams, _, _ = socket.recv_fds(client, 4, 3)
-            if not streams:  # it was killed before it said anything
-                client.close()
-                continue
             with client.makefile("rb") as read:
-                arguments, environment, folder = json.loads(read.read(int.from_bytes(length)))
-            process = fork.Process(target=_become, args=(arguments, environment, Path(folder), streams, itself))
-            process.start()
+                command = read.read(int.from_bytes(length))
+            if command.endswith(b"]"):  # else it was killed before it had said all
+                arguments, environment, folder = json.loads(command)
+                process = fork.Process(target=_become, args=(arguments, environment, Path(folder), streams, itself))
+                process.start()
+                with suppress(OSError):
+                    client.sendall(b"%d\n" % process.pid)
+                commands[client] = process
             for each in streams:
                 os.close(each)
-            client.sendall(b"%d\n" % process.pid)
-            commands[client] = process
 
 
 def run(
