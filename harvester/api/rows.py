@@ -18,12 +18,12 @@ from harvester.api.text import decode_text
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """Context of a visit, in which the rows of a page are made.
 
     `owner_id`: the project or studio of a thread, or the operator's own account; `host_id`: the host of the visited
-    studio, if known; `seen_at`: the begin of the visit; `query`: the query of a ranking.
+    studio, if known; `seen_at`: the begin of the visit, set there; `query`: the query of a ranking.
     """
 
     stream: Stream

@@ -27,7 +27,7 @@ class NormalizePipeline:
 
     def process_item(self, item: Page) -> Page:
         """Add the rows to the commit of a page."""
-        item.commit = with_rows(item.commit, item.answer.records)
+        with_rows(item.commit, item.answer.records)
         return item
 
 

@@ -246,9 +246,12 @@ class _Replay:
             page = take_object(lease, read.records)
         else:
             page = take_page(lease, paginator, read.records, read.aside)[0]
-        page = with_rows(page, read.records) if read.rows is None else replace(page, rows=read.rows)
+        if read.rows is None:
+            with_rows(page, read.records)
+        else:
+            page.rows = read.rows
         if page.visit_result is not None:
-            page = replace(page, visit_result=replace(page.visit_result, proven=part.proven))
+            page.visit_result.proven = part.proven
         if paginator is None or paginator.finished:
             del self._open[key]
         else:

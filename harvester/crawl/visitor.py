@@ -109,7 +109,7 @@ class Visitor:
         stream = lease.visit.stream
         shares.charge(purpose, 1)
         self.under_way.begin()
-        lease = replace(lease, visit=replace(lease.visit, seen_at=self._session.now()))
+        lease.visit.seen_at = self._session.now()
         try:
             if stream.is_own:
                 lease = replace(lease, visit=self.fetcher.account.visit(lease.visit))
@@ -181,7 +181,7 @@ class Visitor:
 
     async def _visit_source(self, lease: Lease, of: Visit, token: str | None, *, absent: bool) -> None:
         """Read the source of a project with the token of its response, to the visit `of`; `absent`: it is not there."""
-        lease = replace(lease, visit=replace(lease.visit, seen_at=self._session.now()))
+        lease.visit.seen_at = self._session.now()
 
         async def renew() -> str | None:
             with await self.fetcher.read(of, "", _CHECK_ATTEMPTS) as answer:
@@ -209,7 +209,7 @@ class Visitor:
         served = max(lengths, default=0)
         paginator = paginator_of(lease, down_to, served)
         if stream.paging is Paging.RANKING:
-            lease = replace(lease, visit=replace(lease.visit, seen_at=paginator.state.seen_at))
+            lease.visit.seen_at = paginator.state.seen_at
         part = _first_part(lease, down_to, served)
         odd = set(lease.aside)
         seconds = lease.proven_seconds
@@ -239,7 +239,7 @@ class Visitor:
                     proven = True
                 if stream.is_by_name and page.visit_result is not None:
                     shown = stream.answers_for_it(lease.visit.entity_id, records or ())
-                    page = replace(page, visit_result=replace(page.visit_result, proven=proven or shown))
+                    page.visit_result.proven = proven or shown
                 await self._deviations.report_step(stream, step, lease.visit.entity_id)
                 if not await self._hand_over(page, answer) or paginator.finished:
                     return paginator.pages
@@ -401,7 +401,8 @@ class Visitor:
             lease = await call(leases.lease_this, self._session.run, name, entity)
         else:
             self.ready.remove(lease)
-        visit = replace(lease.visit, seen_at=self._session.now())
+        visit = lease.visit
+        visit.seen_at = self._session.now()
         if visit.stream.is_by_name and not same_name(visit.username, username):
             await call(leases.release, [lease])
             return None
@@ -412,7 +413,7 @@ class Visitor:
                 if records is None and not lease.known_gone and await self._has_another_name(visit):
                     await call(leases.release, [lease])
                     return None
-                page = take_object(replace(lease, visit=visit), records)
+                page = take_object(lease, records)
                 await self._hand_over(page, answer)
                 await self._follow(visit, records, always=always)
         except (Interrupted, TransientHTTP, NotBelieved, Unusable):
@@ -422,9 +423,7 @@ class Visitor:
 
     async def _hand_over(self, commit: PageCommit, answer: Fetched) -> bool:
         """Send a page through the pipelines and wait for its commit; return whether the visit may continue."""
-        archived = answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
-        if archived is not None:
-            commit = replace(commit, archived=archived)
+        commit.archived = answer.use(proven=commit.visit_result is not None and commit.visit_result.proven)
         page = Page(commit, answer, asyncio.get_running_loop().create_future())
         self.pages.put_nowait(page)
         result = await page.result

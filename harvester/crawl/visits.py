@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -260,8 +259,10 @@ def take_page(
 
 
 def with_rows(page: PageCommit, records: Sequence[Any] | None) -> PageCommit:
-    """Return a page with the rows that are made of its records."""
-    return replace(page, rows=normalise(page.lease.visit, records)) if records else page
+    """Add to a page the rows that are made of its records, and return it."""
+    if records:
+        page.rows = normalise(page.lease.visit, records)
+    return page
 
 
 def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:

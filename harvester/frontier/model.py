@@ -98,7 +98,7 @@ class Lease:
     """Begin of the visit; None if it continues one that began under another lease."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class VisitResult:
     """Result of a visit.
 
@@ -161,9 +161,9 @@ class SourceRead:
     version: SourceVersion | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PageCommit:
-    """All that one page changes in the warehouse.
+    """All that one page changes in the warehouse. Its rows are added by `NormalizePipeline`.
 
     Attributes:
         state: The state of the paginator after the page, as JSON; None once the visit has ended.
