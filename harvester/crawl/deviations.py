@@ -36,6 +36,8 @@ class DeviationReporter:
 
         `seen`: by deviation, the number of responses to the same request that had it.
         """
+        if not deviations:
+            return False
         found = {(deviation.field, deviation.change) for deviation in deviations if deviation.change not in HARMLESS}
         seen.update(found)
         return any(seen[key] <= CONFIRM_ATTEMPTS and (stream.name, *key) not in self._known for key in found)

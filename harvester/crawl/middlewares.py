@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import IgnoreRequest
+from scrapy.utils.httpobj import urlparse_cached
 
 from harvester.crawl.session import Session
 
@@ -30,7 +31,7 @@ class PoliteMiddleware:
         """Refuse a request that may not be sent, and wait for a slot of the rate limit."""
         if request.method != "GET":
             raise IgnoreRequest(f"only GET may leave: {request.method}")
-        if urlsplit(request.url).netloc not in self.hosts:
+        if urlparse_cached(request).netloc not in self.hosts:
             raise IgnoreRequest("only the configured hosts are asked")
         await self.session.rate_limiter.acquire()
         self.session.requests += 1
