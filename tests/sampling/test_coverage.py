@@ -429,6 +429,33 @@ def test_the_warehouse_estimates_as_numpy_does(connection: psycopg.Connection[An
                 estimators.assert_alike(told, estimators.estimate_walks(one, y)["mean"], name)
 
 
+READS = """
+SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables
+WHERE schemaname = 'crawl' AND relname IN ('draws', 'wave_outcomes')
+"""
+
+
+@pytest.mark.parametrize("name", ["uniform", "stratified, lists", "panel, change", "authors"])
+def test_other_designs_make_no_estimate_slower(
+    connection: psycopg.Connection[Any], population: Population, name: str
+) -> None:
+    """Beside ten and beside thirty others, an estimate reads as many draws, as the server counts them."""
+    by, scenario = SCENARIOS[name]
+    sample, _ = scenario(population)
+    read = []
+    for others in (10, 30):
+        random = np.random.default_rng(1)
+        with connection.transaction(force_rollback=True):
+            load(connection, [sample(random) for _ in range(others + 1)])
+            before = connection.execute(READS).fetchone()
+            estimates(connection, by, [0])
+            after = connection.execute(READS).fetchone()
+        assert before is not None
+        assert after is not None
+        read.append(after[0] - before[0])
+    assert 0 < read[1] <= 1.02 * read[0], read
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("name", [*SCENARIOS, *WALKS])
 def test_the_interval_holds_the_truth_95_times_in_a_hundred(

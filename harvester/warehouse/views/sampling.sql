@@ -854,10 +854,16 @@ WITH units AS MATERIALIZED (
         count(*) FILTER (WHERE u.status NOT IN ('failed', 'unread'))::float8 AS n
     FROM units u
 ), frame AS (
-    SELECT sum(s.frame_size)::float8 AS m FROM analytics.samples g
-    JOIN analytics.samples p ON p.design_id = CASE g.name WHEN 'authors' THEN g.parent_id ELSE g.design_id END
-    JOIN analytics.sample_waves s ON s.design_id = p.design_id AND s.wave = coalesce($5, p.wave)
-    WHERE g.design_id = $1
+    -- The design in a query of its own: with a join the draws of all designs would be counted.
+    SELECT sum(s.frame_size)::float8 AS m FROM analytics.sample_waves s
+    WHERE s.design_id = (
+        SELECT CASE g.name WHEN 'authors' THEN g.parent_id ELSE g.design_id END
+        FROM analytics.samples g WHERE g.design_id = $1
+    ) AND s.wave = coalesce($5, (
+        SELECT p.wave FROM analytics.samples g
+        JOIN analytics.samples p ON p.design_id = CASE g.name WHEN 'authors' THEN g.parent_id ELSE g.design_id END
+        WHERE g.design_id = $1
+    ))
 )
 -- The spread of the frame as the sample shows it: a miss is 0.
 SELECT f.figure, a.m ^ 2 * (1 - s.n / a.m) / s.n * s.n / nullif(s.n - 1, 0)
