@@ -36,11 +36,14 @@ def main() -> None:
         description="Measure what docs/benchmarks.md states.",
         epilog="\n".join(["benchmarks:", *listed, "\n* half an hour or more: runs only when it is named"]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to run; nothing: all that take minutes")
     parser.add_argument("--record", action="store_true", help="store the results, and write docs/benchmarks.md")
-    given, options = parser.parse_known_args()
-    chosen = given.names or [name for name in BENCHMARKS if name not in (*LONG, "page")]
+    given, others = parser.parse_known_args()
+    options = [word for word in others if word.startswith("--")]
+    names = given.names + [word for word in others if word not in options]  # argparse takes none after an option
+    chosen = names or [name for name in BENCHMARKS if name not in (*LONG, "page")]
     if unknown := [name for name in chosen if name not in BENCHMARKS]:
         parser.error(f"no benchmark is called {unknown[0]}: there are {', '.join(BENCHMARKS)}")
     if given.record:

@@ -1,7 +1,7 @@
 """Access to the warehouse from coroutines, over one connection that is used in one thread.
 
-Pages that arrive while a transaction runs share the next one (a group commit), so that all of them wait for one flush
-to a slow disk.
+Pages that arrive while a transaction runs, and in the 10 ms before the next one, share that one (a group commit), so
+that all of them wait for one flush to a slow disk.
 """
 
 import asyncio
@@ -283,7 +283,7 @@ class Session:
             raise
 
     async def commit(self, page: PageCommit) -> CommitResult:
-        """Commit one page, together with those that wait at the same time."""
+        """Commit one page, together with those that arrive soon after or while another transaction runs."""
         done: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((page, done))
         if self._committing is None or self._committing.done():

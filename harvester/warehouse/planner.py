@@ -22,6 +22,7 @@ def plan_by_key(connection: Connection) -> None:
 
     A statement is prepared when it first runs, and planned once until `DISCARD PLANS`.
     """
+    connection.prepared_max = 500  # default 100: a crawl has some 130 statements
     connection.prepare_threshold = 0  # default 5: so many more plans of each, 60% of the planning of a short crawl
     for setting, value in _BY_KEY.items():
         connection.execute(f"SET {setting} = {value}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -83,12 +84,20 @@ socket.send_fds(server, [len(command).to_bytes(4)], [0, 1, 2])
 server.sendall(command)
 answers = server.makefile()
 process = int(answers.readline())
+
+def pass_on(number, _):
+    try:
+        os.kill(process, number)
+    except ProcessLookupError:  # it has ended
+        pass
+
 for each in ends:
-    signal.signal(each, lambda number, _: os.kill(process, number))
+    signal.signal(each, pass_on)
 signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
-code = int(answers.readline())
+code = int(answers.readline() or -signal.SIGKILL)  # nothing: the tests are gone, and it with them
 if code < 0:
-    signal.signal(-code, signal.SIG_DFL)
+    if -code != signal.SIGKILL:
+        signal.signal(-code, signal.SIG_DFL)
     os.kill(os.getpid(), -code)
 os._exit(code)
 """
@@ -139,11 +148,20 @@ def program() -> Path:
 
 
 def _serve(listener: socket.socket, itself: Path) -> None:
-    """Fork a command for each client, and kill it if the client goes before it."""
+    """Fork a command for each client, and kill it if the client goes before it; end with the tests."""
+    from harvester.signals import hold_back
+
     fork = multiprocessing.get_context("fork")
+    tests = multiprocessing.parent_process()
+    assert tests is not None
     commands: dict[socket.socket, multiprocessing.context.ForkProcess] = {}
     while True:
-        ready = wait([listener, *commands, *(process.sentinel for process in commands.values())])
+        ready = wait([tests.sentinel, listener, *commands, *(process.sentinel for process in commands.values())])
+        if tests.sentinel in ready:
+            for process in commands.values():
+                process.kill()
+            shutil.rmtree(itself.parent, ignore_errors=True)
+            return
         for client, process in list(commands.items()):
             if process.sentinel in ready:
                 process.join()
@@ -165,7 +183,8 @@ def _serve(listener: socket.socket, itself: Path) -> None:
             if command.endswith(b"]"):  # else it was killed before it had said all
                 arguments, environment, folder = json.loads(command)
                 process = fork.Process(target=_become, args=(arguments, environment, Path(folder), streams, itself))
-                process.start()
+                with hold_back():  # as a program that starts: signals arrive once it has handlers
+                    process.start()
                 with suppress(OSError):
                     client.sendall(b"%d\n" % process.pid)
                 commands[client] = process
