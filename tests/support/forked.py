@@ -72,14 +72,13 @@ _AT_START = ("PYTHON", "LC_", "LANG")
 _PROGRAM = """#!{python} -IS
 import json, os, signal, socket, sys
 
-words = sys.argv[3:] if sys.argv[1:3] == ["-m", "harvester"] else sys.argv[1:]
 if {at_start} != {{name: value for name, value in os.environ.items() if name.startswith({names})}}:
-    os.execv({interpreter!r}, [{interpreter!r}, "-m", "harvester", *words])
+    os.execv({interpreter!r}, [{interpreter!r}, "-m", "harvester", *sys.argv[1:]])
 ends = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 signal.pthread_sigmask(signal.SIG_BLOCK, ends)
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
-command = json.dumps([words, dict(os.environ), os.getcwd()]).encode()
+command = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
 socket.send_fds(server, [len(command).to_bytes(4)], [0, 1, 2])
 server.sendall(command)
 answers = server.makefile()
