@@ -26,6 +26,7 @@ PAGE = (TOP / "docs" / "connect.md").read_text()
 PYTHON = ("psycopg", "SQLAlchemy", "pandas", "Polars", "DuckDB")
 OLDER = "sqlalchemy>=2.0,<2.1"
 JAR = Path("/usr/share/java/postgresql.jar")
+R_CLIENT = Path("/usr/lib/R/site-library/RPostgreSQL")
 JAVA = """
 class Connect {
     public static void main(String[] arguments) throws Exception {
@@ -116,7 +117,7 @@ def test_every_client_reads_over_tcp(listening: dict[str, str], tmp_path: Path) 
 
 
 @pytest.mark.soak
-@pytest.mark.skipif(not shutil.which("Rscript"), reason="R is not on this machine: r-cran-rpostgresql")
+@pytest.mark.skipif(not (R_CLIENT.exists() and shutil.which("Rscript")), reason="no client of R: r-cran-rpostgresql")
 def test_r_reads_over_tcp(listening: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "connect.R").write_text(snippet("R", "r"))
     assert re.search(r"Chile\s+3$", output(["Rscript", str(tmp_path / "connect.R")], listening), re.MULTILINE)
