@@ -286,8 +286,7 @@ class Writer:
         with self.connection.transaction():
             depths = self._advance(pages)
             accepted = [page for page in pages if page.lease.token in depths]
-            complete = {page.lease.token for page in accepted if _is_complete(page)}
-            _note_ended(self.connection, accepted, complete)
+            _note_ended(self.connection, accepted)
             accepted = host_roles.of_now(self.connection, accepted)
             changed, renamed = self._store([(rows, page.moment) for page in accepted for rows in page.rows], counts)
             changed["source.versions"] |= store_sources(self.connection, accepted, self.rule, counts, self._bodies)
@@ -307,7 +306,7 @@ class Writer:
             record_seen_items(self.connection, accepted)
             record_set_aside(self.connection, accepted)
             clear_missing_links(self.connection, accepted)
-            ended = self._finished_visits(accepted, complete, changed, counts)
+            ended = self._finished_visits(accepted, changed, counts)
             following = _following(accepted, depths, self._without) if self._follow is not None else []
             due = _made_due(accepted, depths, self._without) + following
             told = _announced(accepted)
@@ -399,26 +398,20 @@ class Writer:
         clear_missing(self.connection, visit)
 
     def _finished_visits(
-        self, pages: Sequence[PageCommit], complete: Collection[UUID], changed: dict[str, set[int]], counts: Counts
+        self, pages: Sequence[PageCommit], changed: dict[str, set[int]], counts: Counts
     ) -> list[dict[str, Any]]:
         """Detect the deletions of the ended visits, and return the values for their frontier entries."""
         ended = [page for page in pages if page.visit_result is not None]
         again = detect_deletions(self.connection, ended, counts)
-        return [
-            _finished_visit(page, changed, again=is_again, complete=page.lease.token in complete)
-            for page, is_again in zip(ended, again, strict=True)
-        ]
+        return [_finished_visit(*one, changed) for one in zip(ended, again, strict=True)]
 
 
-def _note_ended(connection: Connection, pages: Sequence[PageCommit], complete: Collection[UUID]) -> None:
-    """Tell the rows of later moments which entities have answered, where pages have moments.
-
-    `complete`: the leases of the visits that went through their whole list: see `_is_complete`.
-    """
+def _note_ended(connection: Connection, pages: Sequence[PageCommit]) -> None:
+    """Tell the rows of later moments which entities have answered, where pages have moments."""
     if all(page.moment is None for page in pages):
         return
     ended = [
-        (page.lease.visit.stream.name, page.lease.visit.entity_id, page.moment, page.lease.token in complete)
+        (page.lease.visit.stream.name, page.lease.visit.entity_id, page.moment, _is_complete(page))
         for page in pages
         if page.moment is not None and page.visit_result is not None
     ]
@@ -464,7 +457,7 @@ def _without_the_erased(connection: Connection, page: PageCommit, rule: Rule) ->
     )
 
 
-def _finished_visit(page: PageCommit, changed: dict[str, set[int]], *, again: bool, complete: bool) -> dict[str, Any]:
+def _finished_visit(page: PageCommit, again: bool, changed: dict[str, set[int]]) -> dict[str, Any]:
     """Return the values that the end of a visit gives to its frontier entry."""
     visit, visit_result = page.lease.visit, page.visit_result
     assert visit_result is not None
@@ -478,7 +471,7 @@ def _finished_visit(page: PageCommit, changed: dict[str, set[int]], *, again: bo
         "kind": stream.kind.value,
         "certificate": visit_result.certificate,
         "whole": visit_result.whole,
-        "complete": complete,
+        "complete": _is_complete(page),
         "again": again,
         "gone": visit_result.gone,
         "proven": visit_result.proven,
