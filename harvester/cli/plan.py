@@ -76,7 +76,7 @@ def _show(facts: dict[str, Any]) -> None:
     if facts["is_rough"] and facts["min_gain"] is not None:
         console.print(
             f"[yellow]a rough forecast: {facts['required']:,.3g} requests a day must be sent whatever they gain, more"
-            " than half of what there is for them. Delays may be 1.5 times as long; from"
+            " than half of what there is for them. Delays may be a third shorter or half as long again; from"
             f" {facts['rate_not_rough']:,.3g} requests/s on they are within a fifth[/]"
         )
     if facts["new"]["entries"]:

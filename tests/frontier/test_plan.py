@@ -52,15 +52,17 @@ def connection(database: str) -> Iterator[Connection]:
 class World:
     """Lists that get items at rates of their own, are born and go, and are visited by the shares of a crawl.
 
-    Times are days since `START`. Items wait from their appearance to the next visit; what a list held when it went is
-    found by nobody, and waits no longer.
+    Times are days since `START`. Each list has random numbers of its own, since entries to re-check are drawn by the
+    server, which no seed repeats: what appears in a list does not depend on the order of the visits. Items wait from
+    their appearance to the next visit; what a list held when it went is found by nobody, and waits no longer.
     """
 
     def __init__(self, connection: Connection, budget: float, born: float, seed: int) -> None:
         self._connection = connection
         self._run = runs.begin_run(connection, SETTINGS, "test")
         self._budget, self._born = budget, born
-        self._random = np.random.default_rng(seed)
+        self._seed, self._random = seed, np.random.default_rng(seed)
+        self._randoms: list[np.random.Generator] = []
         self._picker = Picker(SETTINGS.min_gain)
         self._owed = 0.0
         self._comments = 0
@@ -85,6 +87,7 @@ class World:
         self._met = np.append(self._met, np.zeros(len(births), bool))
         self._held = np.append(self._held, np.zeros(len(births)))
         for number, birth in enumerate(births.tolist(), first):
+            self._randoms.append(np.random.default_rng([self._seed, number]))
             at = START + timedelta(days=birth)
             self._connection.execute("INSERT INTO scratch.projects (id, shared_at) VALUES (%s, %s)", [number, at])
             self._connection.execute(
@@ -102,18 +105,19 @@ class World:
         ends, requests, new_threads = [], 0, 0
         for lease in leases:
             number = lease.visit.entity_id
+            random = self._randoms[number]
             since, until = self._last[number], min(self.now, self._death[number])
             gap, gone = max(0.0, until - since), bool(self._death[number] <= self.now)
             self._waited += self._rate[number] * gap**2 / 2
-            fresh = 0 if gone else int(self._random.poisson(self._rate[number] * gap))
+            fresh = 0 if gone else int(random.poisson(self._rate[number] * gap))
             found = None
             if not self._met[number] and not gone:
-                found = fresh = int(self._random.poisson(self._rate[number] * (self.now - self._birth[number])))
-                self._write(number, self._random.uniform(self._birth[number], self.now, found).tolist())
+                found = fresh = int(random.poisson(self._rate[number] * (self.now - self._birth[number])))
+                self._write(number, random.uniform(self._birth[number], self.now, found).tolist())
             self._last[number], self._met[number] = self.now, True
             whole = lease.full or found is not None
             self._held[number] += fresh
-            threads = int(self._random.binomial(fresh, ANSWERED))
+            threads = int(random.binomial(fresh, ANSWERED))
             requests += threads + (max(1, math.ceil(self._held[number] / PAGE)) if whole else 1 + fresh // PAGE)
             new_threads += threads
             ends.append({
@@ -179,6 +183,10 @@ class World:
         there = np.maximum(0, np.minimum(self.now, self._death) - np.maximum(self._birth, 0))
         return float((self._rate * there).sum())
 
+    def answered(self) -> float:
+        """Threads due for each comment so far."""
+        return self._threads / float(self._held.sum())
+
     def forecast(self) -> dict[str, Any]:
         scope = plan.read_scope(self._connection)
         return plan.forecast(scope, SETTINGS.shares, self._budget / 86_400, SETTINGS.min_gain)
@@ -200,7 +208,7 @@ def test_a_plan_predicts_the_delay_of_a_simulation(
     """Over ten cycles of a crawl of lists that come and go, the mean delay is within 20% of what plans said.
 
     The crawl goes on for long enough before that most lists had their turn. Where what must be read takes most of the
-    requests, plans say that they are rough, or that it is not enough.
+    requests, plans say that they are rough, and the delay is within a factor of 1.5, or that it is not enough.
     """
     world = World(connection, budget, born, seed=6)
     world.live(learnt)
@@ -217,10 +225,11 @@ def test_a_plan_predicts_the_delay_of_a_simulation(
     if facts["min_gain"] is None:
         return
     ratio = np.mean(observed) / np.mean(predicted)
-    assert 1 / 1.2 <= ratio <= (1.5 if facts["is_rough"] else 1.2), ratio
-    # As measured, and not as it is where nothing is known.
+    most = 1.5 if facts["is_rough"] else 1.2
+    assert 1 / most <= ratio <= most, ratio
+    # As it was, and not as it is believed to be where nothing is known.
     threads = sum(one["requests"] for one in facts["streams"] if one["stream"] == "project_replies")
-    assert threads / facts["total"]["items"] == pytest.approx(ANSWERED, rel=0.05)
+    assert threads / facts["total"]["items"] == pytest.approx(world.answered(), rel=0.01)
     # Where the operator's least gain decides, what others leave of their shares is spent by none.
     rel = 0.05 if facts["min_gain"] > SETTINGS.min_gain else 0.15
     assert np.mean(planned) == pytest.approx((world.spent - spent) / (CYCLES * CYCLE_DAYS), rel=rel)
