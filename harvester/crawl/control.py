@@ -1,7 +1,8 @@
 """Decide whether answers "not there" are believed: a site in trouble may give them for everything.
 
 That a known entity is missing is believed once a later request of the same stream has found something. If no other
-visit does so, an entity that was present at its last visit is requested. If far more known entities are missing than
+visit does so, an entity that was present at its last visit is requested; where too few are known for that, anything
+that was found later is evidence, once an earlier run missed the entity too. If far more known entities are missing than
 usual, none of them is believed to be missing before a later run. An absence that changes no stored row is believed if
 the site found anything within the last minute.
 
@@ -114,6 +115,10 @@ class Control:
     def has_found_since(self, stream: str, at: float) -> bool:
         """Return whether a request of a stream that began after a time of the monotonic clock found its entity."""
         return self._found_at.get(stream, -math.inf) > at
+
+    def has_found_anything_since(self, at: float) -> bool:
+        """Return whether any request that began after a time of the monotonic clock found its entity."""
+        return any(began > at for began in self._found_at.values())
 
     def is_doubted(self, stream: str) -> bool:
         """Return whether entities which must be there were missing within the last minute."""

@@ -277,7 +277,7 @@ class Visitor:
             found, asked = await self._ask_known(visit, at)
             if found:
                 return None
-            if asked == CANDIDATES or not await self._site_answers():
+            if asked == CANDIDATES or not await self._site_answers(at):
                 control.doubt(name)
                 return _ALL_MISSING
         if not is_known or await self._has_lost_its_name(visit):
@@ -299,15 +299,15 @@ class Visitor:
                 missing += 1
         return False, missing
 
-    async def _site_answers(self) -> bool:
-        """Return whether the site finds anything, by a request for its news if nothing else is known."""
-        if not self._control.has_found():
+    async def _site_answers(self, at: float) -> bool:
+        """Return whether any request that began after a time found something, if need be by one for the site's news."""
+        if not self._control.has_found_anything_since(at):
             with (
                 suppress(TransientHTTP, Unusable),
                 await self.fetcher.read(Visit(STREAMS["news"], 0), "", _CHECK_ATTEMPTS),
             ):
                 pass
-        return self._control.has_found()
+        return self._control.has_found_anything_since(at)
 
     async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
         """Return whether an answer counts, by a request for its user, project or studio; else the visit ends.

@@ -48,7 +48,7 @@ def test_a_site_that_finds_nothing_dates_nothing(
 
     What it has is kept and nothing is made up. After that, those who really went are dated.
     """
-    sandbox = start_sandbox(users=15, seed=11)
+    sandbox = start_sandbox(users=9, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
@@ -89,6 +89,30 @@ def test_a_site_that_finds_nothing_dates_nothing(
     assert (
         harvester.query("SELECT stream, count(*) FROM crawl.missing_items WHERE item_id = %s GROUP BY 1", ITSELF) == []
     )
+
+
+def test_an_outage_does_not_date_the_only_studio(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    """Twice an outage begins before the studio is asked for, and after other things were found.
+
+    No other studio is known that could be asked for, and what was found before the outage is no evidence.
+    """
+    sandbox = start_sandbox(users=6, seed=11)
+    harvester = make_harvester(sandbox)
+    harvester("seed", "studios", str(sandbox.seeds()["studios"][0]), "--depth", "0")
+    harvester.crawl()
+    for _ in range(2):
+        sandbox.json("/sandbox/settings?everything=404&everything_after=3", "POST")
+        assert harvester("crawl", "--refresh", ok=False).returncode == 3
+        assert gone(harvester) == set()
+    sandbox.json("/sandbox/settings?everything=0", "POST")
+    while not really_gone(harvester, sandbox):
+        sandbox.json("/sandbox/churn?events=1&type=close_studio", "POST")
+    assert harvester("crawl", "--refresh", ok=False).returncode == 3  # missing for the first time
+    assert gone(harvester) == set()
+    harvester("crawl", "--refresh", ok=False)
+    assert gone(harvester) == really_gone(harvester, sandbox)
 
 
 @pytest.mark.parametrize(
