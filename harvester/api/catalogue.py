@@ -342,6 +342,7 @@ _STREAMS = (
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_members": ("studio_id", "user_id")},
         links=(Lead("studio_members", "user_id", "studio_id", Kind.STUDIO),),
+        empty_is_404=True,
         notes=(
             (
                 "Filtered after limit and offset (scratch-rest-api issue 17); none at all is a 404 in places "
@@ -515,6 +516,7 @@ _STREAMS = (
         writes={"users": NAMED_AUTHOR, "projects": LISTED_PROJECT},
         links=(Lead("projects", "parent_id", "id", Kind.PROJECT),),
         placeholder_fields=_LIST_PLACEHOLDERS,
+        empty_is_404=True,
         notes=("None at all is a 404 in places (scratch-www).",),
         item_weight=2.0,
         rate=2.7e-05,
@@ -530,6 +532,7 @@ _STREAMS = (
         record=r.ListedStudio,
         writes={"studios": LISTED_STUDIO, "studio_projects": ("studio_id", "project_id")},
         links=(Lead("studio_projects", "project_id", "studio_id", Kind.STUDIO),),
+        empty_is_404=True,
         notes=("None at all is a 404 in places (scratch-www).",),
         item_weight=0.1,
         rate=0.0002,

@@ -168,6 +168,8 @@ class Stream:
     """Makes a list of items of an object that holds several lists."""
     stop_after_empty_pages: int = 1
     """Number of empty pages in a row at which a list ends; 0 if a short page is its end."""
+    empty_is_404: bool = False
+    """True if the site answers 404 in places where the list is empty."""
     reorders: bool = False
     """True if an item can move to the head while the list is read."""
     lookback: int = 0

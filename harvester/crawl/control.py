@@ -3,8 +3,8 @@
 That a known entity is missing is believed once a later request of the same stream has found something. If no other
 visit does so, an entity that was present at its last visit is requested; where too few are known for that, anything
 that was found later is evidence, once an earlier run missed the entity too. If far more known entities are missing than
-usual, none of them is believed to be missing before a later run. An absence that changes no stored row is believed if
-the site found anything within the last minute.
+usual, none of them is believed to be missing before a later run. An absence that changes no stored row is believed once
+any later request has found something.
 
 An answer without an id that no stored fact supports counts once later requests were answered with the right ids of two
 entities of one kind: a page that is served for all addresses has the id of one of them at most.
@@ -55,6 +55,8 @@ class Control:
         """By kind, for the last two different ids that answers showed rightly, the begin of their requests."""
         self._waiters: deque[tuple[float, asyncio.Future[None]]] = deque()
         """Those that wait for right ids, each with the time after which the requests must begin; the earliest first."""
+        self._absences: set[tuple[float, str | None, asyncio.Future[None]]] = set()
+        """Those that wait for something found, each with the time after which a request must begin, and its stream."""
         self._found: Counter[str] = Counter()
         self._missing: Counter[str] = Counter()
 
@@ -63,6 +65,9 @@ class Control:
         self._found_at[stream] = max(began, self._found_at.get(stream, began))
         self._found[stream] += 1
         self._doubted_at.pop(stream, None)
+        for at, of, woken in self._absences:
+            if began > at and of in (None, stream) and not woken.done():
+                woken.set_result(None)
 
     def doubt(self, stream: str) -> None:
         """Record that entities which must be there were not."""
@@ -108,16 +113,30 @@ class Control:
             if not woken.done():
                 woken.set_result(None)
 
-    def has_found(self) -> bool:
-        """Return whether anything was found within the last minute."""
-        return any(time.monotonic() - at < FRESH_SECONDS for at in self._found_at.values())
+    def end_waits(self) -> None:
+        """End all waits for answers."""
+        self.wake()
+        for _, _, woken in self._absences:
+            if not woken.done():
+                woken.set_result(None)
 
-    def has_found_since(self, stream: str, at: float) -> bool:
-        """Return whether a request of a stream that began after a time of the monotonic clock found its entity."""
-        return self._found_at.get(stream, -math.inf) > at
+    async def wait_found(self, at: float, stream: str | None, seconds: float) -> None:
+        """Wait until `has_found_since(at, stream)` or `end_waits`, at most so many seconds."""
+        if self.has_found_since(at, stream):
+            return
+        one = at, stream, asyncio.get_running_loop().create_future()
+        self._absences.add(one)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await one[-1]
+        finally:
+            self._absences.remove(one)
 
-    def has_found_anything_since(self, at: float) -> bool:
-        """Return whether any request that began after a time of the monotonic clock found its entity."""
+    def has_found_since(self, at: float, stream: str | None = None) -> bool:
+        """Return whether a request, of one stream or of any, that began after a monotonic time found something."""
+        if stream is not None:
+            return self._found_at.get(stream, -math.inf) > at
         return any(began > at for began in self._found_at.values())
 
     def is_doubted(self, stream: str) -> bool:
@@ -167,7 +186,7 @@ class UnderWay:
 
     def _wake(self) -> None:
         if self.all_wait():
-            self._control.wake()
+            self._control.end_waits()
 
 
 def leaps(missing: int, asked: int, share: float) -> bool:

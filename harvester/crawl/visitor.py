@@ -7,8 +7,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -20,7 +20,7 @@ from harvester.api.stream import Kind, Paging
 from harvester.crawl import absences, deletions
 from harvester.crawl.answers import take_source
 from harvester.crawl.archive import Part
-from harvester.crawl.control import CANDIDATES, WAIT_SECONDS, Control, UnderWay
+from harvester.crawl.control import CANDIDATES, FRESH_SECONDS, WAIT_SECONDS, Control, UnderWay
 from harvester.crawl.deviations import DeviationReporter
 from harvester.crawl.fetch import Fetched, Fetcher, NotBelieved, Unusable
 from harvester.crawl.items import Page
@@ -59,8 +59,6 @@ _NAME_CHECK = "username_check"
 _ABOUT = {Kind.PROJECT_THREAD: Kind.PROJECT, Kind.STUDIO_THREAD: Kind.STUDIO}
 """By kind of comment, the kind of the entity that it is on."""
 _ALL_MISSING = "not there, and neither is what must be there: asked again later"
-_POLL_SECONDS = 0.3
-"""Seconds between two checks for answers to other visits, while a page waits for these."""
 _CHECK_ATTEMPTS = 2
 """Number of attempts of a request that only checks the state of the site."""
 
@@ -120,7 +118,7 @@ class Visitor:
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
                 # Visits that need to know whether this object is there wait for its visit.
                 key = (stream.name, lease.visit.entity_id)
-                async with self._lock(*key):
+                async with self._hold(self._lock(*key)):
                     if key not in self._taken or await self._session.call(leases.is_held, lease):
                         shares.charge(purpose, await self._visit_object(lease) - 1)
             elif stream.paging is Paging.SINGLE:
@@ -160,7 +158,7 @@ class Visitor:
     async def _visit_after(self, first: str, lease: Lease) -> None:
         """Visit an entity by another stream, whose response the visit of a lease needs, and then by its own."""
         entity = lease.visit.entity_id
-        async with self._lock(first, entity):
+        async with self._hold(self._lock(first, entity)):
             if await self._session.call(leases.is_held, lease):  # else another visit took it along
                 await self._visit_now(first, entity, None, always=True)
                 await self._session.call(leases.release, [lease])
@@ -233,7 +231,7 @@ class Visitor:
                         speaks_for_itself(lease, records, answer.odd_items) or await self._is_identified(lease)
                     )
                 if in_doubt or is_doubtful:
-                    first = not lease.anchors and not dates and not is_doubtful
+                    first = not (lease.anchors or dates or is_doubtful or records is None)
                     if not await self._is_its_own(lease, absent=records is None, first=first):
                         return paginator.pages
                     proven = True
@@ -253,24 +251,21 @@ class Visitor:
         """
         visit, control = lease.visit, self._control
         name, at = visit.stream.name, time.monotonic()
-        if visit.stream.is_own or (later_page and control.has_found()):
+        if visit.stream.is_own:
             return None
         is_known = not later_page and await self._session.call(absences.is_known, lease)
-        if not is_known and control.has_found():
-            return None
         # Missing items of a list are requested one by one: most are gone as a rule, and the list itself is evidence.
         is_usual = visit.stream.revisit >= ONCE
         if is_known and not is_usual and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
+        of = name if is_known else None
         with self.under_way.wait():
-            while not (control.has_found_since(name, at) if is_known else control.has_found()):
-                if self.under_way.all_wait() or time.monotonic() > at + WAIT_SECONDS:
-                    break
-                await asyncio.sleep(_POLL_SECONDS)
-        if not is_known and control.has_found():
+            if not self.under_way.all_wait():
+                await control.wait_found(at, of, WAIT_SECONDS if is_known else FRESH_SECONDS)
+        if not is_known and control.has_found_since(at):
             return None
-        async with self._controls[name]:
-            if control.has_found_since(name, at) if is_known else control.has_found():
+        async with self._hold(self._controls[name]):
+            if control.has_found_since(at, of):
                 return None
             if control.is_doubted(name):
                 return _ALL_MISSING
@@ -294,20 +289,20 @@ class Visitor:
         missing = 0
         for known in await self._session.call(absences.known_present, visit, CANDIDATES):
             with suppress(TransientHTTP, Unusable), await self.fetcher.read(known, "", _CHECK_ATTEMPTS) as answer:
-                if answer.records is not None and self._control.has_found_since(visit.stream.name, at):
+                if answer.records is not None and self._control.has_found_since(at, visit.stream.name):
                     return True, missing
                 missing += 1
         return False, missing
 
     async def _site_answers(self, at: float) -> bool:
         """Return whether any request that began after a time found something, if need be by one for the site's news."""
-        if not self._control.has_found_anything_since(at):
+        if not self._control.has_found_since(at):
             with (
                 suppress(TransientHTTP, Unusable),
                 await self.fetcher.read(Visit(STREAMS["news"], 0), "", _CHECK_ATTEMPTS),
             ):
                 pass
-        return self._control.has_found_anything_since(at)
+        return self._control.has_found_since(at)
 
     async def _is_its_own(self, lease: Lease, *, absent: bool, first: bool = False) -> bool:
         """Return whether an answer counts, by a request for its user, project or studio; else the visit ends.
@@ -356,7 +351,7 @@ class Visitor:
         """
         call, stream = self._session.call, visit.stream
         name, entity = _itself(visit)
-        async with self._lock(name, entity):
+        async with self._hold(self._lock(name, entity)):
             found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
             if not found:
                 visit_result = await self._visit_now(name, entity, visit.username)
@@ -368,6 +363,16 @@ class Visitor:
     def _lock(self, name: str, entity: int) -> asyncio.Lock:
         """Return the lock that is held while an object is visited whose answer proves lists."""
         return self._proving.setdefault((name, entity), asyncio.Lock())
+
+    @asynccontextmanager
+    async def _hold(self, lock: asyncio.Lock) -> AsyncIterator[None]:
+        """Hold a lock; a visit that waits for it, whose holder may wait for answers, counts as waiting."""
+        with self.under_way.wait() if lock.locked() else nullcontext():
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def _has_lost_its_name(self, visit: Visit) -> bool:
         """Return whether an answer is "not there" because the name in its address is no longer the account's."""

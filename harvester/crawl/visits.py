@@ -284,13 +284,14 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
 def page_in_doubt(lease: Lease, records: Sequence[Any] | None, aside: Sequence[OddItem] = (), *, begins: bool) -> bool:
     """Return whether a page of a list counts only once its entity has answered; `begins`: it is the visit's first.
 
-    It does where the list may be another account's, where it is not found by a name although it held items, and where
-    the page does not connect with the certified items of the list.
+    It does where the list may be another account's, where it is not found by a name although it held items or would be
+    found if it held none, and where the page does not connect with the certified items of the list.
     """
     stream = lease.visit.stream
     if records is None:
         # After the first page it is the end of a list by page number.
-        return begins and (stream.is_by_name or stream.is_by_owner_name) and bool(lease.anchors)
+        is_named = stream.is_by_name or stream.is_by_owner_name
+        return begins and is_named and bool(lease.anchors or not stream.empty_is_404)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
     return begins and _may_be_another(lease, records, aside)

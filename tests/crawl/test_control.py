@@ -58,20 +58,20 @@ def test_one_page_for_every_address_is_no_evidence() -> None:
     assert (site.has_identified_since(3.0), site.has_identified_since(4.0)) == (True, False)
 
 
-def test_an_answer_is_evidence_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evidence_is_what_was_asked_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
     monkeypatch.setattr(control.time, "monotonic", lambda: now)
     site = Control()
-    assert not site.has_found()
+    assert not site.has_found_since(0.0)
     site.doubt("project")
     site.found("user", now)
-    assert site.has_found()
-    assert site.has_found_since("user", now - 1)
-    assert not site.has_found_since("user", now)
-    assert not site.has_found_since("project", 0.0)
+    assert site.has_found_since(now - 1)
+    assert site.has_found_since(now - 1, "user")
+    assert not site.has_found_since(now)
+    assert not site.has_found_since(now, "user")
+    assert not site.has_found_since(0.0, "project")
     assert (site.is_doubted("user"), site.is_doubted("project")) == (False, True)
     now += control.FRESH_SECONDS
-    assert not site.has_found()
     assert not site.is_doubted("project")
     site.doubt("project")
     site.found("project", now)

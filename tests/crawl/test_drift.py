@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def test_items_that_last_throughout_are_stored(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], keys_of: Callable[..., set[Any]]
 ) -> None:
-    sandbox = start_sandbox(users=60, seed=7)
+    sandbox = start_sandbox(users=50, seed=7)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     before = {table: keys_of(table, sandbox.truth(table)) for table in sandbox.tables}

@@ -30,8 +30,8 @@ def test_three_of_ten_answers_are_faults(
 
     So it is when a community is read for the first time, and when what is known of it has changed.
     """
-    sandbox = start_sandbox(users=12, seed=3, odd=0.05)
-    sandbox.live(300)
+    sandbox = start_sandbox(users=8, seed=3, odd=0.05)
+    sandbox.live(200)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
@@ -177,11 +177,14 @@ def test_too_few_file_descriptors_are_no_fault_of_the_site(
 
 
 def test_a_full_disk_ends_a_crawl_with_one_line(
-    small_sandbox: Any, make_harvester: Callable[..., Any], tmp_path: Path, assert_truth: Callable[..., Any]
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    tmp_path: Path,
+    assert_truth: Callable[..., Any],
 ) -> None:
-    harvester = make_harvester(small_sandbox, HARVESTER_ARCHIVE=str(tmp_path))
-    name = small_sandbox.seeds()["users"][0]
-    harvester("seed", "users", name, "--depth", "50")
+    sandbox = start_sandbox(users=12, seed=5)
+    harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path))
+    harvester.seed_all(sandbox)
     full = replace(harvester, first=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (50_000, 50_000)))
     failed = full("crawl", ok=False)
     assert failed.returncode == 1
@@ -190,4 +193,4 @@ def test_a_full_disk_ends_a_crawl_with_one_line(
     assert "Traceback" not in failed.stderr
     assert harvester.query("SELECT outcome FROM crawl.runs ORDER BY id DESC LIMIT 1") == [("failed",)]
     harvester.crawl()
-    assert_truth(harvester, small_sandbox, f"user:{name}")
+    assert_truth(harvester, sandbox)
