@@ -289,9 +289,10 @@ def page_in_doubt(lease: Lease, records: Sequence[Any] | None, aside: Sequence[O
     """
     stream = lease.visit.stream
     if records is None:
-        # After the first page it is the end of a list by page number.
+        # After the first page it is the end of a list by page number, which a visit may go on from.
+        is_end = not begins or (lease.position > 0 and not lease.anchors and is_recent(lease.proven_seconds))
         is_named = stream.is_by_name or stream.is_by_owner_name
-        return begins and is_named and bool(lease.anchors or not stream.empty_is_404)
+        return is_named and not is_end and bool(lease.anchors or not stream.empty_is_404)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
     return begins and _may_be_another(lease, records, aside)

@@ -24,13 +24,13 @@ def known(harvester: Any, table: str) -> set[int]:
 def test_each_absence_is_dated_and_each_return_kept(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=60, seed=11)
+    sandbox = start_sandbox(users=90, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
     absent: list[dict[str, dict[int, str]]] = []
     for _ in range(2):
-        sandbox.json("/sandbox/churn?events=800", "POST")
+        sandbox.json("/sandbox/churn?events=1100", "POST")
         for type_, events in (("rename", 3), ("share_again", 4)):
             sandbox.json(f"/sandbox/churn?events={events}&type={type_}", "POST")
         harvester.crawl("--refresh")

@@ -15,6 +15,7 @@ import pytest
 
 from harvester.config import MOST_AT_ONCE
 from harvester.sandbox.odd import SHARE as ODD
+from tests.crawl.test_truth import VISITED_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +91,7 @@ def test_killed_again_and_again(
 
     assert_truth(harvester, sandbox)
     assert_kinds(harvester, sandbox, changed=False)
-    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]
+    assert harvester.query(VISITED_AGAIN) == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE lease_token IS NOT NULL") == [(0,)]
     assert harvester.query("SELECT count(*) FROM crawl.runs WHERE outcome = 'killed'") == [(kills,)]
     for table in ("scratch.project_comments", "scratch.users", "scratch.follows", "history.project_stats"):

@@ -20,6 +20,13 @@ HEAD_STREAMS = [
     for name, stream in STREAMS.items()
     if not stream.is_thread and stream.revisit < ONCE and stream.kind not in (Kind.QUERY, Kind.SITE)
 ]
+VISITED_AGAIN = """
+SELECT count(*) FROM crawl.frontier f WHERE visits <> 1 AND NOT (
+    stream = 'user' AND EXISTS (SELECT FROM scratch.users u WHERE u.id = f.entity_id AND u.gone_at IS NOT NULL)
+)
+"""
+"""Entries that were visited more or less than once, but for gone accounts: their comments are refused, and whether the
+name is still theirs is asked once more."""
 SITE_ROUTES = ("/health", "/news", "/projects/count/all")
 
 
@@ -41,7 +48,7 @@ def test_everything_seeded(
     assert_status_reconciles(harvester, sandbox)
 
     # Each list and object has its certificate, and each row was written once.
-    assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE visits <> 1") == [(0,)]
+    assert harvester.query(VISITED_AGAIN) == [(0,)]
     assert harvester.query("SELECT stream FROM crawl.frontier WHERE certificate ->> 'proven_by' = 'none'") == []
     assert harvester.query("SELECT count(*) FROM history.project_revisions") == [(0,)]
 
@@ -87,9 +94,9 @@ def test_everything_seeded(
     announced = harvester.query("SELECT count(*) FROM crawl.frontier WHERE stream = ANY(%s)", by_crawled)[0][0]
     assert {stream for stream, _ in left_out} == set(by_crawled)
     assert len(left_out) == pytest.approx(announced * 15 / 16, rel=0.05)
-    assert again["requests"] - of_the_site - read_again - proofs == lists - len(left_out) - len(
-        set(exceptions) - left_out
-    ) + len(set(unconfirmed) - left_out)
+    needed = lists - len(left_out) - len(set(exceptions) - left_out) + len(set(unconfirmed) - left_out)
+    # The last absence of a stream may find no later answer as evidence, and then asks for one.
+    assert 0 <= again["requests"] - of_the_site - read_again - proofs - needed <= 3
     assert set(ends_to_confirm(harvester)) == set(unconfirmed) & left_out
     once = {row["stream"]: row["ends_seen_once"] for row in json.loads(harvester("status", "--json").stdout)["streams"]}
     resting = "state = 'certified' AND NOT capped AND NOT confirmed"
