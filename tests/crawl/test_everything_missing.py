@@ -115,6 +115,28 @@ def test_an_outage_does_not_date_the_only_studio(
     assert gone(harvester) == really_gone(harvester, sandbox)
 
 
+@pytest.mark.parametrize("status", [404, pytest.param(403, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("after", [120, *(pytest.param(n, marks=pytest.mark.soak) for n in (30, 60, 90, 150, 180))])
+def test_an_outage_in_a_first_crawl_empties_no_list(
+    status: int,
+    after: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+) -> None:
+    """What was never visited and is not found counts as empty only once something was found later."""
+    sandbox = start_sandbox(users=8, seed=11)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json(f"/sandbox/settings?everything={status}&everything_after={after}", "POST")
+    assert harvester("crawl", ok=False).returncode == 3
+    sandbox.json("/sandbox/settings?everything=0", "POST")
+    for _ in range(3):  # what an outage hid leads to more that it has to lead to
+        harvester("quarantine", "retry")
+        harvester("crawl", ok=False)
+    assert_truth(harvester, sandbox)
+
+
 @pytest.mark.parametrize(
     "after", [200, *(pytest.param(n, marks=pytest.mark.soak) for n in (30, 60, 90, 120, 150, 250, 300))]
 )
