@@ -114,13 +114,13 @@ def confirm(question: str) -> None:
     """Ask on standard error before something that cannot be undone.
 
     Raises:
-        UsageError: standard input is closed, or cannot be read.
-        typer.Abort: the answer is no, or the input has ended.
+        UsageError: standard input is closed or at its end, or cannot be read.
+        typer.Abort: the answer is no.
     """
     refusal = UsageError("the command asks before it goes on, and nobody can answer: add --yes")
-    if sys.stdin is None:
-        raise refusal
     try:
+        if sys.stdin is None or not (sys.stdin.isatty() or sys.stdin.buffer.peek(1)):  # type: ignore[union-attr]
+            raise refusal
         typer.confirm(question, abort=True, err=True)
     except OSError:
         raise refusal from None

@@ -147,13 +147,15 @@ def test_a_name_that_no_file_can_have_is_one_line(words: list[str]) -> None:
     assert ended.stderr == f"harvester: {'x' * 300}: File name too long\n"
 
 
+@pytest.mark.parametrize("is_closed", [True, False])
 def test_a_question_that_nobody_can_answer_is_refused(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    is_closed: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Standard input is closed, as a scheduler may start a command."""
-    monkeypatch.setattr("sys.stdin", None)
-    with pytest.raises(SystemExit) as ended:
-        get_command(app).main(["erase", "request", "carry-out", "1"])
+    """Standard input is closed or empty, as a scheduler may start a command."""
+    with Path("/dev/null").open() as empty:
+        monkeypatch.setattr("sys.stdin", None if is_closed else empty)
+        with pytest.raises(SystemExit) as ended:
+            get_command(app).main(["erase", "request", "carry-out", "1"])
     assert ended.value.code == ExitStatus.USAGE
     assert capsys.readouterr().err == (
         "harvester: the command asks before it goes on, and nobody can answer: add --yes\n"
