@@ -28,7 +28,7 @@ def test_rows_and_archives_use_the_clock_of_the_database(
     make_harvester: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    sandbox = start_sandbox(users=20, seed=3)
+    sandbox = start_sandbox(users=10, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(tmp_path))
     began = harvester.query("SELECT clock_timestamp()")[0][0]
 

@@ -51,7 +51,7 @@ def traces(database: str, person: dict[str, Any], texts: list[str]) -> list[tupl
 
 @pytest.fixture
 def crawled(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path) -> tuple[Any, Any]:
-    sandbox = start_sandbox(users=25, seed=3)
+    sandbox = start_sandbox(users=15, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
     harvester("seed", "explore")

@@ -61,7 +61,7 @@ def test_a_deleted_comment_is_asked_for_by_its_id(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     """An audit finds no thread, asks for the comment itself, and dates it with its replies; the text is kept."""
-    sandbox = start_sandbox(users=45, seed=11)
+    sandbox = start_sandbox(users=30, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()

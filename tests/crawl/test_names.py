@@ -25,7 +25,7 @@ from harvester.frontier.model import Lease
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIZES = [pytest.param(60, id="small"), pytest.param(400, id="400", marks=pytest.mark.soak)]
+SIZES = [pytest.param(40, id="small"), pytest.param(400, id="400", marks=pytest.mark.soak)]
 
 
 @pytest.mark.parametrize("users", SIZES)

@@ -196,7 +196,7 @@ def test_the_table_of_each_stream_is_rewritten(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
     """After a refresh and audits, with odd items and renamed users, columns are emptied and filled again."""
-    sandbox = start_sandbox(users=20, seed=3, odd=ODD)
+    sandbox = start_sandbox(users=14, seed=3, odd=ODD)
     archive = tmp_path / "archive"
     harvester = make_harvester(sandbox, HARVESTER_ARCHIVE=str(archive), HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)

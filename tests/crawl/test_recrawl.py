@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PAGE = 40
-SIZES = [pytest.param(70, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
+SIZES = [pytest.param(45, id="small"), pytest.param(2000, id="2000", marks=pytest.mark.soak)]
 DATED = [
     table
     for table in KEY_COLUMNS

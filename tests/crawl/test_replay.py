@@ -181,7 +181,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     The replay is killed twice and goes on, once with a process that decodes. Each difference that is planted is found,
     and nothing else.
     """
-    sandbox = start_sandbox(users=20, seed=3, odd=ODD)
+    sandbox = start_sandbox(users=14, seed=3, odd=ODD)
     harvester = make_harvester(
         sandbox,
         HARVESTER_ARCHIVE=str(tmp_path / "archive"),

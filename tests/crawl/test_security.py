@@ -44,7 +44,7 @@ def logins(pg15_server: Any) -> Iterator[Callable[[str], str]]:
 def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     logins: Any, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=20, seed=3)
+    sandbox = start_sandbox(users=10, seed=3)
     owner = make_harvester(sandbox, HARVESTER_DATABASE_URL=logins.owner)
     owner("db", "roles")
     owner("db", "roles")  # again: nothing changes
@@ -69,7 +69,7 @@ def test_a_crawl_needs_no_more_than_the_crawlers_rights(
     assert downgrade.returncode == 1
     assert "Traceback" not in downgrade.stderr
     reader = make_harvester(sandbox, HARVESTER_DATABASE_URL=logins("harvester_reader"))
-    assert reader.query("SELECT count(*) FROM scratch.users")[0][0] >= 20
+    assert reader.query("SELECT count(*) FROM scratch.users")[0][0] >= 10
     assert reader.query("SELECT count(*) FROM analytics.threads")[0][0] >= 1
     for table in ("crawl.frontier", "crawl.quarantine", "account.messages", "crawl.erasures"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -139,7 +139,7 @@ def test_secrets_are_in_no_argument_and_no_log(
     """Workers get the database's password by the environment, since `ps` shows arguments; no process opens a port."""
     import psutil
 
-    sandbox = start_sandbox(users=20, seed=3)
+    sandbox = start_sandbox(users=10, seed=3)
     make_harvester(sandbox, HARVESTER_DATABASE_URL=logins.owner)("db", "roles")
     harvester = make_harvester(
         sandbox, HARVESTER_DATABASE_URL=logins("harvester_crawler"), HARVESTER_CONTACT="me@example.org"

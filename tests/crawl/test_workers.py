@@ -38,7 +38,7 @@ def children(process: Any) -> list[int]:
 def test_workers_together_do_what_one_does(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=40, seed=3)
+    sandbox = start_sandbox(users=25, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/requests/reset", "POST")
@@ -80,7 +80,7 @@ def test_workers_end_with_their_command(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], wait_for_end: Callable[..., None]
 ) -> None:
     """Its terminal is closed, or it is killed: what is in flight is finished, and nothing stays leased."""
-    sandbox = start_sandbox(users=40, seed=3)
+    sandbox = start_sandbox(users=25, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/settings?latency_ms=20", "POST")
@@ -105,7 +105,7 @@ def test_workers_end_with_their_command(
 def test_a_bound_on_requests_holds_for_all_together(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=40, seed=3)
+    sandbox = start_sandbox(users=25, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     summary = harvester.crawl("--workers", "2", "--max-requests", "100")

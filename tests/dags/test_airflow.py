@@ -136,7 +136,7 @@ def test_each_dag_runs_against_a_sandbox(
     assert_truth: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
-    sandbox = start_sandbox(users=25, seed=3)
+    sandbox = start_sandbox(users=17, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     given = conninfo_to_dict(harvester.database)
