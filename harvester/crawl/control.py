@@ -16,11 +16,11 @@ import asyncio
 import math
 import time
 from collections import Counter, defaultdict, deque
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
     from harvester.api.stream import Kind
 
@@ -179,6 +179,16 @@ class UnderWay:
             yield
         finally:
             self.waiting -= 1
+
+    @asynccontextmanager
+    async def hold(self, lock: asyncio.Lock) -> AsyncIterator[None]:
+        """Hold a lock; a visit that waits for it, whose holder may wait for answers, counts as waiting."""
+        with self.wait() if lock.locked() else nullcontext():
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def all_wait(self) -> bool:
         """Return whether no visit is under way that could bring an answer."""

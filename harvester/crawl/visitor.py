@@ -7,8 +7,8 @@ import asyncio
 import logging
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -118,7 +118,7 @@ class Visitor:
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
                 # Visits that need to know whether this object is there wait for its visit.
                 key = (stream.name, lease.visit.entity_id)
-                async with self._hold(self._lock(*key)):
+                async with self.under_way.hold(self._lock(*key)):
                     if key not in self._taken or await self._session.call(leases.is_held, lease):
                         shares.charge(purpose, await self._visit_object(lease) - 1)
             elif stream.paging is Paging.SINGLE:
@@ -158,7 +158,7 @@ class Visitor:
     async def _visit_after(self, first: str, lease: Lease) -> None:
         """Visit an entity by another stream, whose response the visit of a lease needs, and then by its own."""
         entity = lease.visit.entity_id
-        async with self._hold(self._lock(first, entity)):
+        async with self.under_way.hold(self._lock(first, entity)):
             if await self._session.call(leases.is_held, lease):  # else another visit took it along
                 await self._visit_now(first, entity, None, always=True)
                 await self._session.call(leases.release, [lease])
@@ -264,7 +264,7 @@ class Visitor:
                 await control.wait_found(at, of, WAIT_SECONDS if is_known else FRESH_SECONDS)
         if not is_known and control.has_found_since(at):
             return None
-        async with self._hold(self._controls[name]):
+        async with self.under_way.hold(self._controls[name]):
             if control.has_found_since(at, of):
                 return None
             if control.is_doubted(name):
@@ -351,7 +351,7 @@ class Visitor:
         """
         call, stream = self._session.call, visit.stream
         name, entity = _itself(visit)
-        async with self._hold(self._lock(name, entity)):
+        async with self.under_way.hold(self._lock(name, entity)):
             found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
             if not found:
                 visit_result = await self._visit_now(name, entity, visit.username)
@@ -363,16 +363,6 @@ class Visitor:
     def _lock(self, name: str, entity: int) -> asyncio.Lock:
         """Return the lock that is held while an object is visited whose answer proves lists."""
         return self._proving.setdefault((name, entity), asyncio.Lock())
-
-    @asynccontextmanager
-    async def _hold(self, lock: asyncio.Lock) -> AsyncIterator[None]:
-        """Hold a lock; a visit that waits for it, whose holder may wait for answers, counts as waiting."""
-        with self.under_way.wait() if lock.locked() else nullcontext():
-            await lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
 
     async def _has_lost_its_name(self, visit: Visit) -> bool:
         """Return whether an answer is "not there" because the name in its address is no longer the account's."""

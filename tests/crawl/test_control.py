@@ -173,3 +173,45 @@ def test_visits_that_all_wait_for_each_other_are_woken() -> None:
     assert asyncio.run(wake(2))
     assert not asyncio.run(wake(3)), "the third may bring what the others wait for"
     assert asyncio.run(wake(3, ends=True))
+
+
+def test_an_absence_waits_for_what_is_found_later() -> None:
+    async def ends_by(stream: str | None, found: str, began: float) -> bool:
+        site = Control()
+        waiting = asyncio.create_task(site.wait_found(10.0, stream, math.inf))
+        await asyncio.sleep(0)
+        site.found(found, began)
+        await asyncio.sleep(0)
+        is_over = waiting.done()
+        waiting.cancel()
+        return is_over
+
+    assert asyncio.run(ends_by(None, "news", 11.0))
+    assert asyncio.run(ends_by("user", "user", 11.0))
+    assert not asyncio.run(ends_by("user", "news", 11.0))
+    assert not asyncio.run(ends_by(None, "news", 10.0)), "it was asked for before the absence was known"
+
+
+def test_waits_end_once_all_visits_wait() -> None:
+    """Of three visits one waits for an answer, one holds a lock and waits too, and one waits for that lock."""
+
+    async def scenario() -> int:
+        site, lock = Control(), asyncio.Lock()
+        visits = UnderWay(site)
+
+        async def wait() -> None:
+            with visits.wait():
+                if not visits.all_wait():
+                    await site.wait_found(0.0, None, math.inf)
+            visits.end()
+
+        async def hold_and_wait() -> None:
+            async with visits.hold(lock):
+                await wait()
+
+        for _ in range(3):
+            visits.begin()
+        await asyncio.wait_for(asyncio.gather(hold_and_wait(), wait(), hold_and_wait()), 60)
+        return visits.waiting
+
+    assert asyncio.run(scenario()) == 0
