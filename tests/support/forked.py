@@ -304,7 +304,7 @@ class Started:
         self._folder = tempfile.TemporaryDirectory()
         self._written = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
         values = (list(arguments), dict(os.environ), Path.cwd(), self._written, program())
-        self._process = _context.Process(target=_become, args=values, kwargs={"alone": True})
+        self._process = _context.Process(target=_become, args=values, kwargs={"alone": True, "first": _end_with_tests})
         self._process.start()
 
     def first_line(self, timeout: float) -> str:
@@ -333,6 +333,18 @@ class Started:
     def _text(self, number: int) -> str:
         path = self._written[number]
         return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _end_with_tests() -> None:
+    """End this process when the tests end before it, as a session does that was killed."""
+    tests = multiprocessing.parent_process()
+    assert tests is not None
+
+    def watch(sentinel: int) -> None:
+        wait([sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Thread(target=watch, args=(tests.sentinel,), daemon=True).start()
 
 
 def _become(
