@@ -223,7 +223,10 @@ class Rule:
         return [item for item in items if not self.names(kind, item)]
 
     def clean_state(self, stream: Stream, kept: str | None) -> str | None:
-        """Return the state or the certificate of an entry, as JSON, without the items of erased people."""
+        """Return the state or the certificate of an entry, as JSON, without the items of erased people.
+
+        Where one of them was the key up to which the list is certified, the next visit reads the list in full.
+        """
         kind = item_kind(stream)
         if not self or kept is None or kind is None:
             return kept
@@ -232,6 +235,9 @@ class Rule:
             for remembered in _REMEMBERED:
                 if part.get(remembered):
                     part[remembered] = [item for item in part[remembered] if not self.names(kind, item)]
+            keys = [key for key in _KEYS if stream.key_name == "id" and self.names(kind, part.get(key))]
+            if keys:
+                part.update(dict.fromkeys(keys), **({"digest": ""} if "digest" in part else {}))
         return json.dumps(state)
 
     def is_in_state(self, stream: Stream, state: Any) -> bool:

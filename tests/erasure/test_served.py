@@ -136,3 +136,15 @@ def test_a_body_that_cannot_be_read_goes_where_it_may_name(body: bytes, *, is_ke
     rule = Rule(KEY, {keyed_hash(KEY, *one) for one in ((USER, 5), (NAME, "someone5"))})
     kept = ServedTexts(rule).clean(STREAMS["user_followers"], body)
     assert kept is (body if is_kept else None)
+
+
+@pytest.mark.parametrize("theirs", [7, STAND_IN + 7])
+def test_a_certificate_keeps_no_key_of_an_erased_project(theirs: int) -> None:
+    """Nor a stand-in, which is larger than the ids of all remixes that come later."""
+    rule, remixes = Rule(KEY, {keyed_hash(KEY, PROJECT, 7)}), STREAMS["project_remixes"]
+    kept = {"end": 2, "key": theirs, "tail_key": theirs, "anchors": [5, theirs], "tail": [theirs], "digest": "d"}
+    assert rule.is_in_state(remixes, kept)
+    cleaned = json.loads(rule.clean_state(remixes, json.dumps(kept)) or "")
+    assert cleaned == {"end": 2, "key": None, "tail_key": None, "anchors": [5], "tail": [], "digest": ""}
+    others = kept | {"key": 5, "tail_key": 5, "anchors": [5], "tail": [5]}
+    assert json.loads(rule.clean_state(remixes, json.dumps(others)) or "") == others
