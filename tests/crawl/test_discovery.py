@@ -18,8 +18,11 @@ STOCK = [
 ]
 
 
-def test_every_ranking_entry_is_kept_with_its_position(small_sandbox: Any, make_harvester: Callable[..., Any]) -> None:
-    harvester = make_harvester(small_sandbox)
+def test_every_ranking_entry_is_kept_with_its_position(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=80, seed=1)
+    harvester = make_harvester(sandbox)
     harvester("seed", "front-page")
     for way, arguments in STOCK:
         harvester("seed", way, *arguments, "--pages", "250")
@@ -28,7 +31,7 @@ def test_every_ranking_entry_is_kept_with_its_position(small_sandbox: Any, make_
     dates = ["created_at", "modified_at", "shared_at"]
     truth = {
         (*(row[name] for name in columns), *(row[name] and datetime.fromisoformat(row[name]) for name in dates))
-        for row in small_sandbox.truth("rankings")
+        for row in sandbox.truth("rankings")
     }
     assert len(truth) > 300
     entries = f"SELECT {', '.join([*columns, *dates])} FROM history.rankings"
@@ -55,7 +58,7 @@ def test_every_ranking_entry_is_kept_with_its_position(small_sandbox: Any, make_
     assert len(harvester.query(entries)) == 2 * len(truth)
 
     # What was read itself is as its page says, whatever the index says; the view tells both apart.
-    true = {row["id"]: (row["title"], row["views"]) for row in small_sandbox.truth("projects")}
+    true = {row["id"]: (row["title"], row["views"]) for row in sandbox.truth("projects")}
     projects = harvester.query("SELECT id, title, views FROM scratch.projects WHERE from_index = '{}'")
     assert len(projects) == read
     assert all((title, views) == true[number] for number, title, views in projects)
@@ -66,9 +69,10 @@ def test_every_ranking_entry_is_kept_with_its_position(small_sandbox: Any, make_
 
 
 def test_pages_bound_a_ranking_and_a_second_seed_deepens_it(
-    small_sandbox: Any, make_harvester: Callable[..., Any]
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    harvester = make_harvester(small_sandbox)
+    sandbox = start_sandbox(users=80, seed=1)
+    harvester = make_harvester(sandbox)
     arguments = ("seed", "explore", "--kind", "projects", "--mode", "popular", "--pages")
     assert "1 added to the scope at depth 0, 0 in it before" in harvester(*arguments, "1").stdout
     harvester.crawl("--spider", "discovery")
