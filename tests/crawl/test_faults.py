@@ -30,8 +30,8 @@ def test_three_of_ten_answers_are_faults(
 
     So it is when a community is read for the first time, and when what is known of it has changed.
     """
-    sandbox = start_sandbox(users=12 if changed else 8, seed=3, odd=0.05)
-    sandbox.live(300 if changed else 200)
+    sandbox = start_sandbox(users=12, seed=3, odd=0.05)
+    sandbox.live(300)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
