@@ -116,7 +116,7 @@ def test_an_outage_does_not_date_the_only_studio(
 
 
 @pytest.mark.parametrize("status", [404, pytest.param(403, marks=pytest.mark.soak)])
-@pytest.mark.parametrize("after", [120, *(pytest.param(n, marks=pytest.mark.soak) for n in (30, 60, 90, 150, 180))])
+@pytest.mark.parametrize("after", [90, *(pytest.param(n, marks=pytest.mark.soak) for n in (30, 60, 120, 150, 180))])
 def test_an_outage_in_a_first_crawl_empties_no_list(
     status: int,
     after: int,
