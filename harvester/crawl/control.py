@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harvester.api.stream import Kind
 
 FRESH_SECONDS = 60.0
-"""Seconds for which an answer is evidence for the state of the site."""
+"""Seconds for which a wrong answer casts doubt on others, and for which an absence that changes no stored row waits."""
 CANDIDATES = 3
 """Upper bound of the known entities of a stream that are requested; if all are missing, the site is in trouble."""
 WAIT_SECONDS = 2.0

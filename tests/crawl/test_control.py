@@ -1,4 +1,4 @@
-"""When absences are too many to be chance, and for how long an answer shows the state of the site."""
+"""When absences are too many to be chance, and which answers show the state of the site."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_an_outage_in_a_first_crawl_empties_no_list(
     make_harvester: Callable[..., Any],
     assert_truth: Callable[..., Any],
 ) -> None:
-    """What was never visited and is not found counts as empty only once something was found later."""
+    """A list that was never visited and is not found counts as empty only once a later request has found something."""
     sandbox = start_sandbox(users=8, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
