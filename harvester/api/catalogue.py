@@ -452,6 +452,7 @@ _STREAMS = (
         record=r.Project,
         writes={"users": NAMED_AUTHOR, "projects": PROJECT},
         answers_for=_id,
+        owner_name=lambda project: project.author.username,
         enqueues=("project_comments", "project_remixes", "project_studios"),
         gone=GoneReason.UNSHARED_OR_DELETED,
         notes=(

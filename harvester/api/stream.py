@@ -206,6 +206,8 @@ class Stream:
     """The id of the visited entity as a record shows it; None where no record shows one."""
     names: Callable[[Any], Any] | None = None
     """The name of the visited user in a record, which must be the requested one; None if no record shows it."""
+    owner_name: Callable[[Any], Any] | None = None
+    """The present name of a project's author in a record; None if no record shows it."""
     says_free: Callable[[Any], bool] | None = None
     """Returns whether a record shows that no account has the requested name; None if no record can."""
     confirms: tuple[str, ...] | None = None
@@ -245,11 +247,11 @@ class Stream:
         """Return whether the records show a user with another name than the requested one; case is ignored."""
         if self.names is None or username is None:
             return False
-        shown = set()
-        for record in records:
-            with suppress(AttributeError):
-                shown.add(self.names(record))
-        return any(isinstance(name, str) and name.lower() != username.lower() for name in shown)
+        return any(name.lower() != username.lower() for name in _texts(self.names, records))
+
+    def shown_owner_name(self, records: Sequence[Any]) -> str | None:
+        """Return the name of a project's author that the records show; None if they show none."""
+        return next(iter(_texts(self.owner_name, records)), None) if self.owner_name is not None else None
 
     def finds_name_free(self, records: Sequence[Any]) -> bool:
         """Return whether the records show that the requested name is free."""
@@ -282,6 +284,15 @@ class Stream:
     def proves(self, table: str) -> bool:
         """Return whether a row of `table` in this response proves that the item exists, rather than only names it."""
         return table != "users" and table not in self.weak if self.confirms is None else table in self.confirms
+
+
+def _texts(get: Callable[[Any], Any], records: Sequence[Any]) -> set[str]:
+    """Return the texts that a function takes from records; a part of a record that was not served holds none."""
+    found: set[Any] = set()
+    for record in records:
+        with suppress(AttributeError):
+            found.add(get(record))
+    return {one for one in found if isinstance(one, str)}
 
 
 @dataclass(frozen=True, slots=True)

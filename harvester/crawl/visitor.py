@@ -112,7 +112,8 @@ class Visitor:
             if stream.is_own:
                 lease = replace(lease, visit=self.fetcher.account.visit(lease.visit))
             if "{username}" in stream.path and lease.visit.username is None:
-                await self._session.call(names.wait, stream.name, lease.visit.entity_id)
+                if not await self._session.call(names.wait, lease.visit):
+                    await self._session.call(leases.release, [lease])
             elif stream.follows is not None:
                 await self._visit_after(stream.follows, lease)
             elif stream.paging is Paging.SINGLE and stream.name == DETAIL.get(stream.kind):
@@ -217,6 +218,7 @@ class Visitor:
                 await self._session.call(leases.release, [lease])
                 return paginator.pages
             doubt = partial(self._doubt, lease, later_page=bool(paginator.pages))
+            at_head = paginator.at_head
             with await self.fetcher.read(
                 lease.visit, paginator.next_request(), part=part, odd=odd, doubt=doubt
             ) as answer:
@@ -225,7 +227,8 @@ class Visitor:
                 page, step = take_page(lease, paginator, records, answer.odd_items)
                 dates = would_date(lease, page) and await self._session.call(deletions.misses, page)
                 is_doubtful = self._control.mistakes() and stream.kind in DETAIL
-                in_doubt = dates or is_doubtful or page_in_doubt(lease, records, answer.odd_items, begins=part.first)
+                in_doubt = page_in_doubt(lease, records, answer.odd_items, begins=part.first, at_head=at_head)
+                in_doubt |= dates or is_doubtful
                 if not in_doubt and part.first and records and stream.kind in DETAIL:
                     is_doubtful = not (
                         speaks_for_itself(lease, records, answer.odd_items) or await self._is_identified(lease)
@@ -352,13 +355,16 @@ class Visitor:
         call, stream = self._session.call, visit.stream
         name, entity = _itself(visit)
         async with self.under_way.hold(self._lock(name, entity)):
-            found: bool | None = first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity))
-            if not found:
-                visit_result = await self._visit_now(name, entity, visit.username)
-                found = None if visit_result is None or visit_result.lost else not visit_result.gone
-        if not (stream.is_by_name or stream.is_by_owner_name):
-            return found
-        return found if same_name(await call(names.present, name, entity), visit.username) else None
+            if first and stream.is_by_name and is_recent(await call(names.proven_seconds, entity)):
+                return True if same_name(await call(names.present, entity), visit.username) else None
+            answered = await self._visit_now(name, entity, visit.username)
+        if answered is None or answered[0].lost:
+            return None
+        result, shown = answered
+        # By the answer itself: the stored name may be of an older answer that was stored later.
+        if stream.is_by_owner_name and shown is not None and not same_name(shown, visit.username):
+            return None
+        return not result.gone
 
     def _lock(self, name: str, entity: int) -> asyncio.Lock:
         """Return the lock that is held while an object is visited whose answer proves lists."""
@@ -378,15 +384,16 @@ class Visitor:
         """Return whether the name of a user that is not found is free, so that the account has another one."""
         if visit.stream.name != DETAIL[Kind.USER]:
             return False
-        visit_result = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
-        return visit_result is None or visit_result.lost
+        answered = await self._visit_now(_NAME_CHECK, visit.entity_id, visit.username)
+        return answered is None or answered[0].lost
 
     async def _visit_now(
         self, name: str, entity: int, username: str | None, *, always: bool = False
-    ) -> VisitResult | None:
-        """Visit an object out of turn, and what needs its response if that is due, or `always`; return its result.
+    ) -> tuple[VisitResult, str | None] | None:
+        """Visit an object out of turn, and what needs its response if that is due, or `always`.
 
-        None: the account no longer has the name `username`.
+        Returns the result, and the name of a project's author in the answer. None: the account no longer has the name
+        `username`.
         """
         call = self._session.call
         key = (name, entity)
@@ -414,7 +421,8 @@ class Visitor:
         except (Interrupted, TransientHTTP, NotBelieved, Unusable):
             await call(leases.release, [lease])
             raise
-        return page.visit_result
+        assert page.visit_result is not None, "a visit of an object ends with its page"
+        return page.visit_result, visit.stream.shown_owner_name(records or ())
 
     async def _hand_over(self, commit: PageCommit, answer: Fetched) -> bool:
         """Send a page through the pipelines and wait for its commit; return whether the visit may continue."""

@@ -43,6 +43,11 @@ class Paginator(ABC):
     def next_request(self) -> str:
         """Return the query string of the next page."""
 
+    @property
+    def at_head(self) -> bool:
+        """Return whether the next page is the first of the list."""
+        return not self.state.pages
+
     @abstractmethod
     def advance(self, records: Sequence[Any] | None, aside: Sequence[OddItem] = ()) -> offset.Step:
         """Take a page of records, and the items of it that cannot be used; None where the source has no such list."""
@@ -108,6 +113,10 @@ class OffsetPaginator(CertifiedPaginator):
         self._looked = [] if last is None or full else last.looked
         self._began = int(_seen_at(lease).timestamp())
         self._lowest = 0
+
+    @property
+    def at_head(self) -> bool:
+        return not self.state.offset
 
     def next_request(self) -> str:
         return f"?limit={PAGE_LIMIT}&offset={self.state.offset}"
@@ -281,18 +290,19 @@ def object_in_doubt(lease: Lease, records: Sequence[Any] | None) -> bool:
     return stream.is_by_owner_name and stream.gone is not None and records is None
 
 
-def page_in_doubt(lease: Lease, records: Sequence[Any] | None, aside: Sequence[OddItem] = (), *, begins: bool) -> bool:
-    """Return whether a page of a list counts only once its entity has answered; `begins`: it is the visit's first.
+def page_in_doubt(
+    lease: Lease, records: Sequence[Any] | None, aside: Sequence[OddItem] = (), *, begins: bool, at_head: bool
+) -> bool:
+    """Return whether a page of a list counts only once its entity has answered.
 
     It does where the list may be another account's, where it is not found by a name although it held items or would be
-    found if it held none, and where the page does not connect with the certified items of the list.
+    found if it held none, and where the page does not connect with the certified items of the list. `begins`: it is the
+    first page of the visit; `at_head`: it is the first of the list.
     """
     stream = lease.visit.stream
     if records is None:
-        # After the first page it is the end of a list by page number, which a visit may go on from.
-        is_end = not begins or (lease.position > 0 and not lease.anchors and is_recent(lease.proven_seconds))
         is_named = stream.is_by_name or stream.is_by_owner_name
-        return is_named and not is_end and bool(lease.anchors or not stream.empty_is_404)
+        return is_named and not _may_end(lease, begins=begins, at_head=at_head)
     if stream.answers_for is not None:
         return stream.answers_for_another(lease.visit.entity_id, records)
     return begins and _may_be_another(lease, records, aside)
@@ -308,6 +318,16 @@ def would_date(lease: Lease, page: PageCommit) -> bool:
     if holds is None or holds.verify_only or lease.visit.stream.is_thread:
         return False
     return visit_result is not None and visit_result.whole and (lease.has_missing_items or visit_result.twice)
+
+
+def _may_end(lease: Lease, *, begins: bool, at_head: bool) -> bool:
+    """Return whether a list may end, or be empty, where a page is not found: see `page_in_doubt`."""
+    stream = lease.visit.stream
+    if stream.paging is Paging.NUMBER:
+        # A visit may go on from the end.
+        return not begins or (lease.position > 0 and not lease.anchors and is_recent(lease.proven_seconds))
+    held_items = (begins and lease.anchors) or (at_head and lease.position)
+    return stream.empty_is_404 and not held_items
 
 
 def _may_be_another(lease: Lease, records: Sequence[Any], aside: Sequence[OddItem]) -> bool:

@@ -46,19 +46,23 @@ PROVEN_SECONDS = sql.SQL(
 """SQL: seconds since the name of the account of visit `n` was proven. A due visit must prove it again."""
 
 
-def wait(connection: Connection, stream: str, entity: int) -> None:
-    """Postpone a visit until the present name of its account is known."""
+def wait(connection: Connection, visit: Visit) -> bool:
+    """Postpone a visit until the present name of its account is known; return False if it is known by now."""
+    project = None if visit.stream.is_by_name else visit.owner_id or visit.entity_id
     with connection.transaction():
-        connection.execute(_SQL["wait"], {"waits": NAME_UNKNOWN, "streams": [stream], "user": entity})
+        # The row is locked, so that a name that is stored meanwhile either is seen here, or finds this visit waiting.
+        row = connection.execute(_SQL["lock_name"], {"project": project, "user": visit.entity_id}).fetchone()
+        if row is not None and row[0] is not None:
+            return False
+        values = {"waits": NAME_UNKNOWN, "streams": [visit.stream.name], "user": visit.entity_id}
+        connection.execute(_SQL["wait"], values)
+    return True
 
 
-def present(connection: Connection, stream: str, entity: int) -> str | None:
-    """Return the present name of a user, or of the author of a project; None if it is not known."""
-    of = "p.author_id FROM scratch.projects p WHERE p.id = %(entity)s" if stream == "project" else "%(entity)s::bigint"
+def present(connection: Connection, user: int) -> str | None:
+    """Return the present name of a user; None if it is not known."""
     with connection.transaction():
-        row = connection.execute(
-            f"SELECT username FROM scratch.users WHERE id = (SELECT {of})", {"entity": entity}
-        ).fetchone()
+        row = connection.execute("SELECT username FROM scratch.users WHERE id = %s", [user]).fetchone()
     return None if row is None else row[0]
 
 

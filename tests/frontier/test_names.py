@@ -16,7 +16,7 @@ from harvester.api.stream import Paging
 from harvester.config import load
 from harvester.crawl.commit import Writer
 from harvester.crawl.visits import paginator_of, take_object, take_page, with_rows
-from harvester.frontier import leases, runs
+from harvester.frontier import leases, names, runs
 from harvester.frontier.model import Committed, Stale
 from harvester.frontier.names import BY_NAME
 from harvester.warehouse.connect import open_connection
@@ -129,6 +129,22 @@ def test_rows_stored_under_a_lost_name_are_retracted(house: House) -> None:
     assert set(house.by_name.values()) == {(True, None)}
     assert house.rows("SELECT found_at IS NOT NULL, retracted FROM crawl.name_changes") == [(True, 2)]
     assert house.rows("SELECT DISTINCT incremental FROM crawl.frontier WHERE entity_id = 5") == [(False,)]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_visit_waits_only_while_the_name_is_unknown(house: House, is_known: bool) -> None:
+    """The name may become known between the lease and the visit: no other answer would end the wait."""
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("user", 5, user(99, "alice"))
+    leased = [house.lease("user_followers", 5)]
+    house.writer.store([Rows("projects", ("id", "author_id", "title"), [(7, 5, "Pong")])])
+    leased.append(house.lease("project_comments", 7))
+    assert {lease.visit.username for lease in leased} == {None}
+    if is_known:
+        house.meet(5, "alice_5")
+    assert [names.wait(house.connection, lease.visit) for lease in leased] == [not is_known] * 2
+    errors = house.rows("SELECT last_error FROM crawl.frontier WHERE stream IN ('user_followers', 'project_comments')")
+    assert errors == [(None if is_known else NAME_UNKNOWN,)] * 2
 
 
 def test_a_list_under_way_begins_again_after_a_retraction(house: House) -> None:

@@ -3,6 +3,13 @@ UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NU
     last_error = %(waits)s, due_at = crawl.clock() + interval '10 years'
 WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
 
+-- name: lock_name
+-- Of a user, or of the author of a project.
+SELECT u.username FROM scratch.users u
+WHERE u.id = CASE WHEN %(project)s::bigint IS NULL THEN %(user)s
+    ELSE (SELECT p.author_id FROM scratch.projects p WHERE p.id = %(project)s) END
+FOR SHARE
+
 -- name: resume_projects
 UPDATE crawl.frontier w SET due_at = crawl.clock(), last_error = NULL
 FROM (
