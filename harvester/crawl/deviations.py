@@ -31,16 +31,19 @@ class DeviationReporter:
         """Read the known deviations from the warehouse."""
         self._known = await self._session.call(leases.known_drift)
 
-    def is_doubtful(self, stream: Stream, deviations: list[SchemaDeviation], seen: Counter[tuple[str, str]]) -> bool:
+    def is_doubtful(
+        self, stream: Stream, deviations: list[SchemaDeviation], seen: Counter[tuple[str, str]], confirm: int
+    ) -> bool:
         """Return whether a response has a new deviation; it may be garbled, and is requested again before it counts.
 
-        `seen`: by deviation, the number of responses to the same request that had it.
+        `seen`: by deviation, the number of responses to the same request that had it; `confirm`: the number of them
+        after which it counts.
         """
         if not deviations:
             return False
         found = {(deviation.field, deviation.change) for deviation in deviations if deviation.change not in HARMLESS}
         seen.update(found)
-        return any(seen[key] <= CONFIRM_ATTEMPTS and (stream.name, *key) not in self._known for key in found)
+        return any(seen[key] <= confirm and (stream.name, *key) not in self._known for key in found)
 
     async def report(self, stream: Stream, deviation: SchemaDeviation) -> None:
         """Record a deviation: the first of its kind in this run at once, with a warning; the others by `flush`."""

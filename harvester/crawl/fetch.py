@@ -33,7 +33,7 @@ from harvester.crawl.account import Account
 from harvester.crawl.answers import is_absent
 from harvester.crawl.archive import Part
 from harvester.crawl.control import Control
-from harvester.crawl.deviations import DeviationReporter
+from harvester.crawl.deviations import CONFIRM_ATTEMPTS, DeviationReporter
 from harvester.crawl.downloadhandlers import IN_QUERY, without
 from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
@@ -54,6 +54,7 @@ _BROKEN_BECAUSE = {
 BROKEN = tuple(_BROKEN_BECAUSE)
 _OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of a connection that say nothing about the site."""
+_UNCONFIRMED = "not like what is declared, or an item twice, and no other answer to this request was the same"
 FORBIDDEN = "robots.txt forbids to ask"
 AS_WRITTEN = {"verbatim_url": True}
 """Addresses are already quoted; Scrapy need not quote them again."""
@@ -101,6 +102,25 @@ class Unusable(SetAside):
         self.path = path
         self.status = status
         self.body = body
+
+
+@dataclass(slots=True)
+class _Earlier:
+    """What the earlier responses to the same request showed that put them in doubt.
+
+    Attributes:
+        odd: Numbers of the items that could not be used.
+        takes_odd_items: False where an item that cannot be used is an error.
+        confirm: Number of responses with a new deviation after which the next one counts.
+        deviated: By deviation from the declared schema, the number of responses that had it.
+        repeated: The items of the pages that showed one twice.
+    """
+
+    odd: set[int]
+    takes_odd_items: bool
+    confirm: int
+    deviated: Counter[tuple[str, str]] = field(default_factory=Counter)
+    repeated: list[list[int]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -228,13 +248,13 @@ class Fetcher:
         Raises:
             TransientHTTP: no answer after several attempts.
             NotBelieved: the source answers that the entity is not there, and `doubt` returns a reason to doubt that.
-            Unusable: a response that the endpoint does not serve, at each attempt.
+            Unusable: a response that the endpoint does not serve, at each attempt; or one in doubt, at the last one.
         """
         problem: Exception = TransientHTTP(None)
-        deviated: Counter[tuple[str, str]] = Counter()
+        confirm = min(CONFIRM_ATTEMPTS, attempts - 1)
+        earlier = _Earlier(set() if odd is None else odd, takes_odd_items=odd is not None, confirm=confirm)
         for attempt in range(attempts):
             self.retries += attempt > 0
-            is_last = attempt == attempts - 1
             began = time.monotonic()
             try:
                 response = await self._request(visit, query)
@@ -251,7 +271,7 @@ class Fetcher:
                 return await self._believed(answer, doubt)
             was_mistaken = self._control.mistakes()
             try:
-                if await self._decode(answer, odd, deviated, began, is_last=is_last):
+                if await self._decode(answer, earlier, began):
                     return answer
             except DecodeError as error:
                 answer.discard()
@@ -259,10 +279,11 @@ class Fetcher:
                 problem = Unusable(address(visit, query), response.status, response.body, str(error))
                 if was_mistaken and isinstance(error, AboutAnotherError):
                     break
-                if not is_last:
+                if attempt < attempts - 1:
                     await asyncio.sleep(backoff(attempt))
             else:
                 answer.discard()
+                problem = Unusable(address(visit, query), response.status, response.body, _UNCONFIRMED)
                 await asyncio.sleep(backoff(0))
         raise problem
 
@@ -287,10 +308,10 @@ class Fetcher:
             raise NotBelieved(reason)
         return answer
 
-    async def _decode(
-        self, answer: Fetched, odd: set[int] | None, deviated: Counter[tuple[str, str]], began: float, *, is_last: bool
-    ) -> bool:
+    async def _decode(self, answer: Fetched, earlier: _Earlier, began: float) -> bool:
         """Decode the records of a response; return whether it counts, else it must be requested again.
+
+        A response that is in doubt counts once `earlier` ones to the same request were like it.
 
         Raises:
             DecodeError: the endpoint does not serve such a response.
@@ -302,7 +323,7 @@ class Fetcher:
                 self.account.forget_token()
             raise DecodeError(f"HTTP {response.status} without the API's error document")
         deviations: list[SchemaDeviation] = []
-        found = decode(stream, response.body, deviations, None if odd is None else answer.odd_items)
+        found = decode(stream, response.body, deviations, answer.odd_items if earlier.takes_odd_items else None)
         try:
             records = about_it(visit, found)
         except AboutAnotherError:
@@ -310,10 +331,9 @@ class Fetcher:
             raise
         await self._prove_source(response)
         came = {item.number for item in answer.odd_items}
-        is_odd = odd is not None and not came <= odd
-        if odd is not None:
-            odd |= came
-        if (self._deviations.is_doubtful(stream, deviations, deviated) or is_odd) and not is_last:
+        is_odd = not came <= earlier.odd
+        earlier.odd |= came
+        if self._deviations.is_doubtful(stream, deviations, earlier.deviated, earlier.confirm) or is_odd:
             return False
         for deviation in deviations:
             await self._deviations.report(stream, deviation)
@@ -321,8 +341,9 @@ class Fetcher:
             self._control.found(stream.name, began)
         if stream.answers_for_it(visit.entity_id, records):
             self._control.identify(stream.kind, visit.entity_id, began)
-        if _repeats_itself(stream, records) and not is_last:
+        if (repeated := _repeated(stream, records)) and repeated not in earlier.repeated:
             # Another item may be missing instead: the page is accepted only if the repeated request shows the same.
+            earlier.repeated.append(repeated)
             await self._deviations.report(stream, SchemaDeviation("-", "an item twice on one page", ""))
             return False
         answer.records = records
@@ -381,7 +402,9 @@ def about_it(visit: Visit, records: list[Record]) -> list[Record]:
     return records
 
 
-def _repeats_itself(stream: Stream, records: list[Record]) -> bool:
+def _repeated(stream: Stream, records: list[Record]) -> list[int]:
+    """Return the items of a page by offset if it shows one twice, else nothing."""
     if stream.paging is not Paging.OFFSET:
-        return False
-    return len({stream.identity(record) for record in records}) < len(records)
+        return []
+    items = [stream.identity(record) for record in records]
+    return items if len(set(items)) < len(items) else []

@@ -98,7 +98,7 @@ class Application:
             await self._control.answer(scope, send)
             return
         self._live(self.churn_per_request)
-        fault = self.faults.draw()
+        fault = self.faults.draw((path, query))
         if fault == "huge-ids" and path == "/news":
             fault = None  # ids of news are beyond 64 bits anyway, so that this fault would not show
         if fault == "odd-item":

@@ -164,16 +164,17 @@ class Control:
     def _settings(self, query: Query) -> tuple[bytes, bytes]:
         app = self._app
         values = dict(query)
-        numbers = {name: _rate(name, values[name]) for name in values if name != "faults"}
-        if "faults" in values:
-            app.faults.configure(values["faults"])
+        spec, first = values.pop("faults", None), values.pop("first_faults", None)
+        numbers = {name: _rate(name, value) for name, value in values.items()}
+        app.faults.configure(spec, first)
         for name, number in numbers.items():
             if name in vars(app.states):
                 app.set_state(name, number)
             else:
                 setattr(app, name, number)
         now = {name: getattr(app, name) for name in _SETTINGS} | vars(app.states)
-        return _JSON, _encode(now | {"faults": app.faults.spec})
+        first = ",".join(name or "none" for name in app.faults.first)
+        return _JSON, _encode(now | {"faults": app.faults.spec, "first_faults": first})
 
 
 _SETTINGS = (
@@ -211,7 +212,7 @@ def is_loopback(host: str) -> bool:
 
 def _rate(name: str, value: str) -> float:
     if name not in _SETTINGS + _STATES:
-        raise ValueError(f"no setting {name!r}: one of {', '.join(_SETTINGS + _STATES)}, faults")
+        raise ValueError(f"no setting {name!r}: one of {', '.join(_SETTINGS + _STATES)}, faults, first_faults")
     number = float(value)
     if not 0.0 <= number < float("inf"):
         raise ValueError(f"{name}={value}: a number from 0")

@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import time
+from collections import Counter
 from email.utils import formatdate
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -151,28 +152,58 @@ def parse(spec: str) -> dict[str, float]:
 _BOMB = gzip.compress(b" " * LARGE)
 
 
+def parse_first(spec: str) -> list[str | None]:
+    """Read `500,none,double`: the fault of the first, second and third answer at each address; `none` for no fault.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    names = [name.strip() for name in spec.split(",")] if spec.strip() else []
+    for name in names:
+        if name not in (*NAMES, "none"):
+            raise ValueError(f"{name!r} is no fault: one of none, {', '.join(NAMES)}")
+    return [None if name == "none" else name for name in names]
+
+
 class Faults:
-    """Draws at most one fault per response; the same draws for the same seed and number of requests."""
+    """Draws at most one fault per response; the same draws for the same seed and number of requests.
+
+    Attributes:
+        first: Faults of the first answers at each address, which come instead of drawn ones.
+    """
 
     def __init__(self, spec: str = "", seed: int = 1) -> None:
         self.chances = parse(spec)
+        self.first: list[str | None] = []
         self._random = Random(f"{seed} faults")
+        self._answers: Counter[tuple[str, bytes]] = Counter()
 
     @property
     def spec(self) -> str:
         """The probabilities as they would be written."""
         return ",".join(f"{name}={chance:g}" for name, chance in self.chances.items())
 
-    def configure(self, spec: str) -> None:
-        """Change the probabilities; the draws go on where they were.
+    def configure(self, spec: str | None, first: str | None = None) -> None:
+        """Change the probabilities, or the faults of the first answers at each address from now on; None: leave them.
+
+        The draws go on where they were.
 
         Raises:
-            ValueError: As `parse` does.
+            ValueError: As `parse` and `parse_first` do; then nothing is changed.
         """
-        self.chances = parse(spec)
+        chances, names = parse(spec or ""), parse_first(first or "")
+        if spec is not None:
+            self.chances = chances
+        if first is not None:
+            self.first = names
+            self._answers.clear()
 
-    def draw(self) -> str | None:
-        """Return the fault of the next response, or None."""
+    def draw(self, address: tuple[str, bytes] = ("", b"")) -> str | None:
+        """Return the fault of the next response at an address, or None."""
+        if self.first:
+            self._answers[address] += 1
+            if self._answers[address] <= len(self.first):
+                return self.first[self._answers[address] - 1]
         if not self.chances:
             return None
         number = self._random.random()

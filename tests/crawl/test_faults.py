@@ -68,6 +68,24 @@ def test_three_of_ten_answers_are_faults(
     assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE failures > 0") == [(0,)]
 
 
+def test_a_page_in_doubt_at_the_last_attempt_is_set_aside(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    """It shows one item twice and another not at all, and no earlier answer to the request was like it."""
+    sandbox = start_sandbox(users=8, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?first_faults=null,null,null,null,double", "POST")
+    summary = json.loads(harvester("crawl", "--spider", "users", "--json", ok=False).stdout)
+    assert summary["outcome"] == "degraded"
+    reasons = dict(harvester.query("SELECT reason, count(*) FROM crawl.quarantine GROUP BY 1"))
+    assert any("no other answer to this request was the same" in reason for reason in reasons)
+    sandbox.json("/sandbox/settings?first_faults=", "POST")
+    harvester("quarantine", "retry")
+    harvester.crawl()
+    assert_truth(harvester, sandbox)
+
+
 def test_a_response_that_never_makes_sense_is_set_aside_whole(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:

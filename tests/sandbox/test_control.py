@@ -32,6 +32,7 @@ def test_settings(own):
         "everything_after": 0,
         "packed": 0,
         "faults": "",
+        "first_faults": "",
     }
     now = own.request("/sandbox/settings?churn_per_request=0.5&faults=429%3D0.25", "POST").json()
     assert (now["churn_per_request"], now["faults"]) == (0.5, "429=0.25")
@@ -41,6 +42,7 @@ def test_settings(own):
         "churn=-1",
         "churn=inf",
         "faults=nope%3D1",
+        "faults=&first_faults=nope",
         "churn=3&faults=nope%3D1",
         "page_max=1.5",
         "everything=5",

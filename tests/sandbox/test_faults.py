@@ -35,6 +35,20 @@ def test_draws_are_seeded_and_frequent_as_said():
     assert counts["slow"] == pytest.approx(1_000, rel=0.2)
 
 
+def test_the_first_answers_at_each_address_have_their_faults(tiny):
+    with pytest.raises(ValueError, match="429-html"):
+        faults.parse_first("500,nope")
+    tiny.request("/sandbox/settings?first_faults=500,none,null", "POST")
+    for path in ("/health", "/news?limit=3", "/news?limit=4"):
+        answers = [tiny.get(path) for _ in range(4)]
+        assert [(answer.status, answer.body == b"null") for answer in answers] == [
+            (500, False),
+            (200, False),
+            (200, True),
+            (200, False),
+        ]
+
+
 EXPECTED = {
     "429": (429, {"response": "Too many requests"}),
     "429-html": (429, None),

@@ -138,10 +138,10 @@ def _ends() -> None:
 
 def _second_reads() -> None:
     """A response that departs from what is known, or shows an item twice, is taken at once."""
-    from harvester.crawl import deviations, fetch
+    from harvester.crawl import fetch
 
-    deviations.CONFIRM_ATTEMPTS = 0
-    fetch._repeats_itself = lambda *_: False
+    fetch.CONFIRM_ATTEMPTS = 0
+    fetch._repeated = lambda *_: []
 
 
 def _checkpoints() -> None:
