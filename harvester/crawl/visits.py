@@ -326,7 +326,8 @@ def _may_end(lease: Lease, *, begins: bool, at_head: bool) -> bool:
     if stream.paging is Paging.NUMBER:
         # A visit may go on from the end.
         return not begins or (lease.position > 0 and not lease.anchors and is_recent(lease.proven_seconds))
-    held_items = (begins and lease.anchors) or (at_head and lease.position)
+    is_later = not begins or lease.state is not None
+    held_items = (begins and lease.anchors) or (at_head and is_later)
     return stream.empty_is_404 and not held_items
 
 

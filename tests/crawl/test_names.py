@@ -257,6 +257,7 @@ def test_a_list_by_id_unlike_its_certificate_is_in_doubt(
         ("project_comments", "second", True),
         ("project_comments", "first again", True),
         ("project_studios", "first", False),
+        ("project_studios", "first, resumed", True),
         ("project_studios", "second", False),
         ("project_studios", "first again", True),
         ("profile_comments", "first", True),
@@ -266,8 +267,9 @@ def test_a_list_by_id_unlike_its_certificate_is_in_doubt(
 )
 def test_a_list_by_name_that_is_not_found_is_in_doubt(name: str, page: str, is_doubtful: bool) -> None:
     """Its name may have been lost between two pages. Some lists are not found where they are empty, or end."""
-    lease = Lease(Visit(STREAMS[name], 5), uuid4(), 0 if page == "first" else 1)
-    assert page_in_doubt(lease, None, begins=page == "first", at_head=page != "second") == is_doubtful
+    lease = Lease(Visit(STREAMS[name], 5), uuid4(), 3, state={} if page == "first, resumed" else None)
+    begins = page in ("first", "first, resumed")
+    assert page_in_doubt(lease, None, begins=begins, at_head=page != "second") == is_doubtful
 
 
 @given(st.lists(st.integers(0, 10**6), unique=True, min_size=6, max_size=40), st.integers(0, 20), st.data())
