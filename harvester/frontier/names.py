@@ -31,6 +31,7 @@ _SQL = statements(__package__, "names")
 
 BY_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_name]
 BY_OWNER_NAME = [stream.name for stream in STREAMS.values() if stream.is_by_owner_name]
+_MAY_BE_EMPTY = [name for name in BY_OWNER_NAME if STREAMS[name].empty_is_404]
 _PROVING = [name for name in BY_NAME if STREAMS[name].answers_for is not None]
 _OBJECTS = [name for name in BY_NAME if STREAMS[name].members is None]
 _LISTS = [name for name in BY_NAME if STREAMS[name].members is not None and name not in _PROVING]
@@ -125,9 +126,11 @@ def _retract(connection: Connection, user: int) -> int:
     """Delete the rows that an account's lists by name stored since the name was proven; return how many.
 
     Rows that these lists had shown again are marked as gone again. The account's own lists, and the lists that show the
-    same links from their other end, are due and read in full, without their certificates.
+    same links from their other end, are due and read in full, without their certificates. Lists below its projects that
+    were not found are due.
     """
-    values = _of(user) | {"proving": _PROVING, "objects": _OBJECTS, "reason": _NOT_FOUND}
+    values = _of(user) | {"proving": _PROVING, "objects": _OBJECTS, "reason": _NOT_FOUND, "may_be_empty": _MAY_BE_EMPTY}
+    connection.execute(_SQL["revisit_not_found"], values)
     rows = 0
     for name in _LISTS:
         holds = STREAMS[name].members

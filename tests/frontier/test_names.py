@@ -147,6 +147,22 @@ def test_a_visit_waits_only_while_the_name_is_unknown(house: House, is_known: bo
     assert errors == [(None if is_known else NAME_UNKNOWN,)] * 2
 
 
+def test_lists_that_were_not_found_are_read_under_the_new_name(house: House) -> None:
+    """Studios of a project: not found because there are none, or because its author has another name by now."""
+    house.writer.store(
+        [Rows("projects", ("id", "author_id", "title"), [(7, 5, "Pong"), (8, 5, "Maze"), (9, 5, "Art")])]
+    )
+    house.visit("project_studios", 7, None)
+    house.visit("user", 5, user(5, "alice"))
+    house.visit("project_studios", 8, None)
+    due = "SELECT entity_id FROM crawl.frontier WHERE stream = 'project_studios' AND due_at <= now() ORDER BY 1"
+    assert house.rows(due) == []
+    under_way = house.lease("project_studios", 9)
+    house.meet(5, "alice_5")
+    assert house.rows(due) == [(8,), (9,)]
+    assert not house.answer(under_way, None)
+
+
 def test_a_list_under_way_begins_again_after_a_retraction(house: House) -> None:
     """What it showed before the link was taken back, it would not show again."""
     house.visit("user", 5, user(5, "alice"))

@@ -40,6 +40,17 @@ UPDATE crawl.frontier SET lease_token = NULL, lease_run = NULL, lease_until = NU
     incremental = false, proven_at = crawl.clock(), gone_at = NULL
 WHERE stream = ANY(%(streams)s) AND entity_id = %(user)s
 
+-- name: revisit_not_found
+-- Lists below the projects of an account that the site may not find because they are empty: since the name was proven,
+-- they may not have been found because of it. A visit under way begins again.
+UPDATE crawl.frontier w SET due_at = crawl.clock(), incremental = false, state = NULL,
+    lease_token = NULL, lease_run = NULL, lease_until = NULL
+FROM scratch.projects p
+WHERE p.author_id = %(user)s AND w.stream = ANY(%(may_be_empty)s) AND w.entity_id = p.id
+    AND (w.lease_token IS NOT NULL OR (w.certificate -> 'anchors' = '[]' AND w.visited_at > coalesce((
+        SELECT u.proven_at FROM crawl.frontier u WHERE u.stream = 'user' AND u.entity_id = %(user)s
+    ), '-infinity')))
+
 -- name: forget_missing_items
 -- Items missed after the last proof of the name: the list may have been another account's.
 DELETE FROM crawl.missing_items
