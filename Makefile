@@ -43,7 +43,7 @@ test: $(TESTED) ## Run the tests (PYTEST_ARGS="-k offset")
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-unit: $(TESTED) ## Run the tests that need no server and no process
-	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "unit and not soak" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal -m "unit and not soak" $(PYTEST_ARGS)
 
 soak: $(TESTED) ## Run the tests that take minutes, and the crawl tests from replay and in other surroundings
 	@$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
