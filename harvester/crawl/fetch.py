@@ -114,6 +114,7 @@ class _Earlier:
         confirm: Number of responses with a new deviation after which the next one counts.
         deviated: By deviation from the declared schema, the number of responses that had it.
         repeated: The items of the pages that showed one twice.
+        left: Number of attempts after the present one.
     """
 
     odd: set[int]
@@ -121,6 +122,7 @@ class _Earlier:
     confirm: int
     deviated: Counter[tuple[str, str]] = field(default_factory=Counter)
     repeated: list[list[int]] = field(default_factory=list)
+    left: int = 0
 
 
 @dataclass(slots=True)
@@ -255,6 +257,7 @@ class Fetcher:
         earlier = _Earlier(set() if odd is None else odd, takes_odd_items=odd is not None, confirm=confirm)
         for attempt in range(attempts):
             self.retries += attempt > 0
+            earlier.left = attempts - 1 - attempt
             began = time.monotonic()
             try:
                 response = await self._request(visit, query)
@@ -279,7 +282,7 @@ class Fetcher:
                 problem = Unusable(address(visit, query), response.status, response.body, str(error))
                 if was_mistaken and isinstance(error, AboutAnotherError):
                     break
-                if attempt < attempts - 1:
+                if earlier.left:
                     await asyncio.sleep(backoff(attempt))
             else:
                 answer.discard()
@@ -341,8 +344,8 @@ class Fetcher:
             self._control.found(stream.name, began)
         if stream.answers_for_it(visit.entity_id, records):
             self._control.identify(stream.kind, visit.entity_id, began)
-        if (repeated := _repeated(stream, records)) and repeated not in earlier.repeated:
-            # Another item may be missing instead: the page is accepted only if the repeated request shows the same.
+        if (repeated := _repeated(stream, records)) and (earlier.left or repeated not in earlier.repeated):
+            # Another item may be missing instead: the page is accepted only if the last answer is like an earlier one.
             earlier.repeated.append(repeated)
             await self._deviations.report(stream, SchemaDeviation("-", "an item twice on one page", ""))
             return False

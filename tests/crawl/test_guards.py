@@ -177,7 +177,13 @@ SOAKED = [
         {"missing": ITEMS},
         is_right=False,
     ),
-    Case("places", "new", ((FAULTS.format("empty=0.3"), CRAWL), ("faults=", CRAWL)), {"missing": ITEMS}),
+    Case(
+        "places",
+        "new",
+        ((FAULTS.format("empty=0.3"), CRAWL), ("faults=", CRAWL)),
+        {"missing": ITEMS},
+        is_right=False,  # where each of DENIALS + 1 answers at an offset is empty, the list ends there: here one in 37
+    ),
     Case(
         "second reads",
         "new",
