@@ -54,7 +54,7 @@ _BROKEN_BECAUSE = {
 BROKEN = tuple(_BROKEN_BECAUSE)
 _OF_THIS_MACHINE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 """Errors of a connection that say nothing about the site."""
-_UNCONFIRMED = "not like what is declared, or an item twice, and no other answer to this request was the same"
+_UNCONFIRMED = "unlike the declared schema, or with an item twice, and no earlier answer to the request was like it"
 FORBIDDEN = "robots.txt forbids to ask"
 AS_WRITTEN = {"verbatim_url": True}
 """Addresses are already quoted; Scrapy need not quote them again."""
@@ -106,7 +106,7 @@ class Unusable(SetAside):
 
 @dataclass(slots=True)
 class _Earlier:
-    """What the earlier responses to the same request showed that put them in doubt.
+    """Doubts about the earlier responses to one request.
 
     Attributes:
         odd: Numbers of the items that could not be used.

@@ -79,7 +79,7 @@ def test_a_page_in_doubt_at_the_last_attempt_is_set_aside(
     summary = json.loads(harvester("crawl", "--spider", "users", "--json", ok=False).stdout)
     assert summary["outcome"] == "degraded"
     reasons = dict(harvester.query("SELECT reason, count(*) FROM crawl.quarantine GROUP BY 1"))
-    assert any("no other answer to this request was the same" in reason for reason in reasons)
+    assert any("no earlier answer to the request was like it" in reason for reason in reasons)
     sandbox.json("/sandbox/settings?first_faults=", "POST")
     harvester("quarantine", "retry")
     harvester.crawl()
