@@ -247,24 +247,20 @@ class Stream:
         """Return whether the records show a user with another name than the requested one; case is ignored."""
         if self.names is None or username is None:
             return False
-        return any(name.lower() != username.lower() for name in _texts(self.names, records))
+        shown = _taken(self.names, records)
+        return any(isinstance(name, str) and name.lower() != username.lower() for name in shown)
 
     def shown_owner_name(self, records: Sequence[Any]) -> str | None:
         """Return the name of a project's author that the records show; None if they show none."""
-        return next(iter(_texts(self.owner_name, records)), None) if self.owner_name is not None else None
+        return next((name for name in _taken(self.owner_name, records) if isinstance(name, str)), None)
 
     def finds_name_free(self, records: Sequence[Any]) -> bool:
         """Return whether the records show that the requested name is free."""
         return self.says_free is not None and any(map(self.says_free, records))
 
     def _shown(self, records: Sequence[Any]) -> set[int]:
-        """Return the ids that records show; a part of a record that was not served shows none."""
-        shown: set[Any] = set()
-        if self.answers_for is not None:
-            for record in records:
-                with suppress(AttributeError):
-                    shown.add(self.answers_for(record))
-        return shown - {None, UNSET}
+        """Return the ids that records show."""
+        return _taken(self.answers_for, records) - {None, UNSET}
 
     @property
     def table(self) -> str:
@@ -286,13 +282,14 @@ class Stream:
         return table != "users" and table not in self.weak if self.confirms is None else table in self.confirms
 
 
-def _texts(get: Callable[[Any], Any], records: Sequence[Any]) -> set[str]:
-    """Return the texts that a function takes from records; a part of a record that was not served holds none."""
+def _taken(get: Callable[[Any], Any] | None, records: Sequence[Any]) -> set[Any]:
+    """Return what a function takes from records: nothing of a part that was not served, and nothing without it."""
     found: set[Any] = set()
-    for record in records:
-        with suppress(AttributeError):
-            found.add(get(record))
-    return {one for one in found if isinstance(one, str)}
+    if get is not None:
+        for record in records:
+            with suppress(AttributeError):
+                found.add(get(record))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
