@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import urllib.error
+import urllib.request
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -208,6 +212,47 @@ def test_a_name_counts_as_the_answer_shows_it(
     true = {row["id"] for row in sandbox.truth("project_comments") if row["parent_id"] is None}
     assert true
     assert true <= kept
+
+
+def _rename_after_a_page(url: str, project: int, name: str) -> None:
+    """After the first page of comments on a project of a sandbox, its author `name` gets another name."""
+    from harvester.crawl.commit import Writer
+
+    commit = Writer.commit
+
+    def commit_and_rename(writer: Writer, pages: Any) -> Any:
+        result = commit(writer, pages)
+        if any(
+            (page.lease.visit.stream.name, page.lease.visit.entity_id, page.first)
+            == ("project_comments", project, True)
+            for page in pages
+        ):
+            renaming = urllib.request.Request(f"{url}/sandbox/churn?type=rename&events=10", method="POST")
+            with suppress(urllib.error.HTTPError):  # then nobody has the name
+                while urllib.request.urlopen(f"{url}/users/{name}").read():
+                    urllib.request.urlopen(renaming).read()
+        return result
+
+    Writer.commit = commit_and_rename  # type: ignore[method-assign]
+
+
+def test_a_name_that_is_lost_between_two_pages_ends_no_list(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    sandbox = start_sandbox(users=20, seed=23)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    harvester.crawl("--spider", "users", "--spider", "projects")
+    sandbox.json("/sandbox/settings?page_max=10", "POST")
+    threads = [row for row in sandbox.truth("project_comments") if row["parent_id"] is None]
+    ((project, count),) = Counter(row["project_id"] for row in threads).most_common(1)
+    assert count > 10
+    author = next(row["author_id"] for row in sandbox.truth("projects") if row["id"] == project)
+    name = name_of(sandbox, author)
+    replace(harvester, first=partial(_rename_after_a_page, sandbox.url, project, name)).crawl("--spider", "comments")
+    assert name_of(sandbox, author) != name
+    kept = {row["id"] for row in harvester.rows("project_comments", ["id"])}
+    assert {row["id"] for row in threads} <= kept
 
 
 def name_of(sandbox: Any, person: int) -> str:
