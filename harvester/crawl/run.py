@@ -29,6 +29,7 @@ from harvester.monitoring.forecasts import record_forecast
 from harvester.signals import INTERRUPTED, handle_end, say
 from harvester.warehouse.access import connect
 from harvester.warehouse.contention import retry_contention
+from harvester.warehouse.outage import outlast_outage
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import check_source
 
@@ -113,13 +114,7 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
     due_only = order.refresh or order.audit
     names = [stream.name for stream in allowed_streams(settings, *chosen)]
     if due_only:
-        with connect(settings, autocommit=True) as connection:
-            check_schema(connection)
-            check_source(connection, settings)
-            adopt_rate(connection, settings)
-            retry_contention(lambda: runs.recover(connection, 0), or_busy=True)
-            use_announcements(connection, left_out(settings))
-            retry_contention(lambda: scope.refresh(connection, names, full=order.audit), or_busy=True)
+        outlast_outage(partial(_make_due, settings, names, full=order.audit), is_first=True)
     if order.workers > 1:
         summary = _crawl_with_workers(settings, order, names, display)
     else:
@@ -130,9 +125,24 @@ def crawl(settings: Settings, order: CrawlOptions, display: Display = no_display
             )
         )
     if summary.outcome != "interrupted":
-        with connect(settings, autocommit=True) as connection:
-            retry_contention(lambda: record_forecast(connection, settings))
+        outlast_outage(partial(_record_forecast, settings))
     return summary
+
+
+def _make_due(settings: Settings, names: list[str], *, full: bool) -> None:
+    """Make everything in scope due."""
+    with connect(settings, autocommit=True) as connection:
+        check_schema(connection)
+        check_source(connection, settings)
+        adopt_rate(connection, settings)
+        retry_contention(lambda: runs.recover(connection, 0), or_busy=True)
+        use_announcements(connection, left_out(settings))
+        retry_contention(lambda: scope.refresh(connection, names, full=full), or_busy=True)
+
+
+def _record_forecast(settings: Settings) -> None:
+    with connect(settings, start=False, autocommit=True) as connection:
+        retry_contention(lambda: record_forecast(connection, settings), or_busy=True)
 
 
 def work_for(

@@ -36,6 +36,7 @@ from harvester.warehouse.connect import refusal
 from harvester.warehouse.connection import Connection
 from harvester.warehouse.contention import retry_contention
 from harvester.warehouse.locks import LONGEST_SILENCE
+from harvester.warehouse.outage import outlast_outage, wait_for_database
 from harvester.warehouse.schema import use_schema
 from harvester.warehouse.source import Source, check_source
 from harvester.warehouse.sqlstates import PASSING, Cause, cause_of
@@ -46,8 +47,6 @@ _LARGEST_BATCH = 64
 _GATHER_SECONDS = 0.01
 """Seconds that a transaction waits for more pages (as `commit_delay` of PostgreSQL does): a crawl at an unlimited rate
 takes a tenth less CPU than without, since it has fewer transactions."""
-RECOVERY_SECONDS = 120
-"""Seconds that a crawl waits for a lost database to come back."""
 _ATTEMPTS = 6
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
@@ -131,28 +130,25 @@ class Session:
         await self._in_thread(self._open)
 
     def _open(self) -> None:
-        for attempt in count():
-            connection = connect(self.settings, autocommit=True)
-            try:
-                _bound(connection)
-                use_schema(connection)
-                self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
-                self.source = check_source(connection, self.settings)
-                if self.settings.sources:
-                    self._bodies = open_store(connection, self.settings.sources_dir)
-                self.run = self.run or runs.begin_run(connection, self.settings, self.command, self.parent_run)
-                self._use(connection)
-            except psycopg.Error as error:
-                was_cut = cause_of(error) is Cause.CONNECTION
-                connection.close()
-                if not was_cut or attempt == _ATTEMPTS:
-                    raise WarehouseError(refusal(error)) from None
-                time.sleep(_FIRST_PAUSE)
-            except BaseException:
-                connection.close()
-                raise
+        outlast_outage(self._begin, self.stopping.is_set, is_first=True)
+
+    def _begin(self) -> None:
+        connection = connect(self.settings, autocommit=True)
+        try:
+            _bound(connection)
+            use_schema(connection)
+            self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
+            self.source = check_source(connection, self.settings)
+            if self.settings.sources:
+                self._bodies = open_store(connection, self.settings.sources_dir)
+            if self.run:
+                runs.resume_run(connection, self.run)
             else:
-                return
+                self.run = runs.begin_run(connection, self.settings, self.command, self.parent_run)
+            self._use(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def now(self) -> datetime:
         """Return the time by the database's clock: that at the begin of the run, plus the time since.
@@ -189,31 +185,18 @@ class Session:
         """
         if self._connection is not None:
             self._connection.close()
-        logger.warning("the database went away: waiting for it for %d s at most", RECOVERY_SECONDS)
-        deadline = time.monotonic() + RECOVERY_SECONDS
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                connection = connect(self.settings, start=False, autocommit=True)
-                try:
-                    _bound(connection)
-                    use_schema(connection)
-                    runs.resume_run(connection, self.run)
-                    self._use(connection)
-                except BaseException:
-                    connection.close()
-                    raise
-            except (WarehouseError, psycopg.Error) as error:
-                if isinstance(error, psycopg.Error) and cause_of(error) not in PASSING:
-                    raise WarehouseError(refusal(error)) from None
-                if self.stopping.is_set() or time.monotonic() > deadline:
-                    words = str(error) if isinstance(error, WarehouseError) else type(error).__name__
-                    raise WarehouseError(f"the database went away during the crawl ({words})") from None
-                time.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                logger.warning("the database is back")
-                return
+        wait_for_database(self._resume, self.stopping.is_set)
+
+    def _resume(self) -> None:
+        connection = connect(self.settings, start=False, autocommit=True)
+        try:
+            _bound(connection)
+            use_schema(connection)
+            runs.resume_run(connection, self.run)
+            self._use(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def without_erased(self, served: AnyStr) -> AnyStr:
         """Return a served text, or an empty one if it holds a name or an id of an erased person."""

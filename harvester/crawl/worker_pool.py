@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.client import HTTPException
 from subprocess import PIPE, Popen
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ from harvester.processes import start_command
 from harvester.signals import INTERRUPTED, handle_end
 from harvester.warehouse.access import connect
 from harvester.warehouse.connection import Connection
+from harvester.warehouse.outage import outlast_outage
 from harvester.warehouse.schema import check_schema
 from harvester.warehouse.source import SANDBOX_HEADER, Source, check_source, prove_source, sandbox_of
 
@@ -126,15 +128,20 @@ class WorkerPool:
             for worker in self._workers:  # only if something went wrong here
                 worker.process.terminate()
         outcome = next((one for one in ("failed", "interrupted", "bounded") if self.outcomes[one]), "done")
-        with connect(self.settings, autocommit=True) as connection:
+        outcome = outlast_outage(partial(self._end_run, outcome))
+        if outcome == "failed":
+            raise HarvesterError("a worker failed: see above; the others went on to their end")
+        return outcome
+
+    def _end_run(self, outcome: str) -> str:
+        """Sum up what the workers did, record the end of the run and return its outcome."""
+        with connect(self.settings, start=False, autocommit=True) as connection:
             self.totals = runs.sum_workers(connection, self.run)
             self.left = leases.backlog(connection, self.streams, self.settings.min_gain).due
             if outcome in ("done", "bounded"):
                 self.findings = findings(connection, self.run, self.totals)
             outcome = "degraded" if self.findings else outcome
             runs.end_run(connection, self.run, outcome, self.totals, self.findings)
-        if outcome == "failed":
-            raise HarvesterError("a worker failed: see above; the others went on to their end")
         return outcome
 
     def _start(self, most_requests: int | None) -> None:

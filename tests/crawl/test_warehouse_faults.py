@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import pkgutil
 import signal
 import subprocess
 import tempfile
@@ -11,6 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ from harvester.config import load
 from harvester.crawl import session as crawl_session
 from harvester.crawl.session import Session
 from harvester.errors import WarehouseError
+from harvester.frontier import runs
 from harvester.warehouse import embedded, locks, schema
 from harvester.warehouse.connect import open_connection
 from harvester.warehouse.locks import IN_USE
@@ -67,6 +71,64 @@ def test_a_crawl_survives_connections_that_are_cut(
     assert len(times) >= 3
     assert summary["outcome"] == "done"
     assert_truth(harvester, sandbox)
+
+
+def cut_once(path: str) -> None:
+    """Let a function lose its connection at the first call, after its work and before anybody has the answer."""
+    owner, name = pkgutil.resolve_name(path.rpartition(".")[0]), path.rpartition(".")[2]
+    real = getattr(owner, name)
+
+    def act(connection: Any, *arguments: Any, **options: Any) -> Any:
+        setattr(owner, name, real)
+        real(connection, *arguments, **options)
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    setattr(owner, name, act)
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("harvester.crawl.session.load_rule", []),
+        ("harvester.crawl.run.scope.refresh", ["--refresh"]),
+        ("harvester.crawl.run.record_forecast", []),
+        ("harvester.crawl.worker_pool.runs.end_run", ["--workers", "2"]),
+    ],
+    ids=["at the start", "when all is made due", "at the forecast", "after the workers"],
+)
+def test_a_connection_is_cut_where_no_page_is_stored(
+    path: str,
+    options: list[str],
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
+) -> None:
+    sandbox = start_sandbox(users=3, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    cut = replace(harvester, first=partial(cut_once, path))
+    result = cut("crawl", "--json", *options)
+    assert json.loads(result.stdout)["outcome"] == "done"
+    assert result.stderr.count("the database went away") == result.stderr.count("the database is back") == 1
+    assert harvester.query("SELECT DISTINCT outcome FROM crawl.runs WHERE command LIKE 'crawl%'") == [("done",)]
+    assert_truth(harvester, sandbox)
+
+
+def test_a_run_whose_first_connection_is_cut_is_alive(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock, by which others know that, went with the connection."""
+
+    async def scenario() -> None:
+        chosen = load(database_url=database, api_url="http://127.0.0.1:1", site_url="http://127.0.0.1:1", rate=0)
+        session = Session(chosen, "test")
+        await session.open()
+        with psycopg.connect(database, autocommit=True) as other:
+            runs.recover(other, 0)
+            assert other.execute("SELECT id, ended_at FROM crawl.runs").fetchall() == [(session.run, None)]
+        await session.close("done")
+
+    monkeypatch.setattr(crawl_session, "load_rule", crawl_session.load_rule)  # put back whatever happens
+    cut_once("harvester.crawl.session.load_rule")
+    asyncio.run(scenario())
 
 
 def test_a_server_that_is_killed_and_comes_back(
