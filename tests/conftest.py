@@ -631,8 +631,8 @@ def start_sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 @pytest.fixture(scope="session")
 def small_sandbox(start_sandbox: Callable[..., Sandbox]) -> Sandbox:
-    """A community of 50 users that no test may change."""
-    return start_sandbox(users=50, seed=1)
+    """A community of 25 users that no test may change."""
+    return start_sandbox(users=25, seed=1)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def test_a_lost_home_is_restored_and_crawled_on(
     new_home: Path,
     assert_truth: Callable[..., Counter[str]],
 ) -> None:
-    sandbox = start_sandbox(users=12, seed=4)
+    sandbox = start_sandbox(users=7, seed=4)
 
     def harvester_in(home: Path, *, is_new: bool) -> Any:
         harvester = make_harvester(sandbox, HARVESTER_HOME=str(home), HARVESTER_DATABASE_URL="")

@@ -28,7 +28,8 @@ WAITING = """
 """Accounts whose present name is not known, and those that showed a lost name again: these are due an hour later."""
 
 
-SIZES = [(50, 7), *(pytest.param(20, seed, marks=pytest.mark.soak) for seed in range(1, 21))]
+MORE = [(50, 7), *((20, seed) for seed in range(1, 21) if seed != 7)]
+SIZES = [(20, 7), *(pytest.param(*one, marks=pytest.mark.soak) for one in MORE)]
 
 
 @pytest.mark.parametrize(("users", "seed"), SIZES)

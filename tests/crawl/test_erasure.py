@@ -51,7 +51,7 @@ def traces(database: str, person: dict[str, Any], texts: list[str]) -> list[tupl
 
 @pytest.fixture
 def crawled(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path) -> tuple[Any, Any]:
-    sandbox = start_sandbox(users=15, seed=3)
+    sandbox = start_sandbox(users=9, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
@@ -144,7 +144,7 @@ def test_another_key_would_let_the_erased_back_in(
 def test_an_account_never_met_is_left_out_too(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path
 ) -> None:
-    sandbox = start_sandbox(users=15, seed=3)
+    sandbox = start_sandbox(users=9, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(tmp_path))
     rows = sandbox.truth("users")
     person = rows[0]

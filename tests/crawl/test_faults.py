@@ -30,8 +30,8 @@ def test_three_of_ten_answers_are_faults(
 
     So it is when a community is read for the first time, and when what is known of it has changed.
     """
-    sandbox = start_sandbox(users=12, seed=3, odd=0.05)
-    sandbox.live(300)
+    sandbox = start_sandbox(users=6, seed=3, odd=0.05)
+    sandbox.live(150)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester("seed", "explore")
@@ -72,7 +72,7 @@ def test_a_page_in_doubt_at_the_last_attempt_is_set_aside(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
     """It shows one item twice and another not at all, and no earlier answer to the request was like it."""
-    sandbox = start_sandbox(users=8, seed=3)
+    sandbox = start_sandbox(users=5, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/settings?first_faults=null,null,null,null,double", "POST")

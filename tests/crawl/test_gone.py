@@ -24,14 +24,14 @@ def known(harvester: Any, table: str) -> set[int]:
 def test_each_absence_is_dated_and_each_return_kept(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=90, seed=11)
+    sandbox = start_sandbox(users=30, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
     absent: list[dict[str, dict[int, str]]] = []
     for _ in range(2):
-        sandbox.json("/sandbox/churn?events=1100", "POST")
-        for type_, events in (("rename", 3), ("share_again", 4)):
+        sandbox.json("/sandbox/churn?events=300", "POST")
+        for type_, events in (("delete_user", 2), ("unshare_project", 8), ("rename", 3), ("share_again", 4)):
             sandbox.json(f"/sandbox/churn?events={events}&type={type_}", "POST")
         harvester.crawl("--refresh")
         now = {table: gone(harvester, table) for table in REASONS}
@@ -61,13 +61,13 @@ def test_a_deleted_comment_is_asked_for_by_its_id(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
 ) -> None:
     """An audit finds no thread, asks for the comment itself, and dates it with its replies; the text is kept."""
-    sandbox = start_sandbox(users=30, seed=11)
+    sandbox = start_sandbox(users=15, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
     threads = "SELECT c.id, c.{0}_id FROM scratch.{0}_comments c WHERE c.reply_count > 0"
     place_of = {(kind, *row): None for kind in ("project", "studio") for row in harvester.query(threads.format(kind))}
-    sandbox.json("/sandbox/churn?events=300", "POST")
+    sandbox.json("/sandbox/churn?events=150", "POST")
     for _ in range(60):
         sandbox.json("/sandbox/churn?events=5&type=delete_project_comment", "POST")
         there = {kind: {row["id"] for row in sandbox.truth(f"{kind}s")} for kind in ("project", "studio")}

@@ -25,7 +25,7 @@ def test_a_hostile_database_changes_nothing(
         with psycopg.connect(database, autocommit=True, options=OWN_ENVIRONMENT["PGOPTIONS"]) as connection:
             connection.execute(f'ALTER DATABASE "{connection.info.dbname}" RESET quote_all_identifiers')
     refused = set() if pooled is None else {"PGOPTIONS"}  # a pooler takes no options
-    sandbox = start_sandbox(users=15, seed=3)
+    sandbox = start_sandbox(users=8, seed=3)
     environment = {name: value for name, value in HOSTILE_ENVIRONMENT.items() if name not in refused}
     harvester = make_harvester(sandbox, **environment)
     harvester.seed_all(sandbox)

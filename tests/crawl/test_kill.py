@@ -20,7 +20,7 @@ from tests.crawl.test_truth import VISITED_AGAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KILLS = [pytest.param(50, 4, id="4"), pytest.param(250, 20, id="20", marks=pytest.mark.soak)]
+KILLS = [pytest.param(20, 4, id="4"), pytest.param(250, 20, id="20", marks=pytest.mark.soak)]
 
 
 def settled(sandbox: Any) -> int:

@@ -30,10 +30,9 @@ from harvester.frontier.model import Lease
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIZES = [pytest.param(40, id="small"), pytest.param(400, id="400", marks=pytest.mark.soak)]
 
-
-@pytest.mark.parametrize("users", SIZES)
+@pytest.mark.soak
+@pytest.mark.parametrize("users", [40, 400])
 def test_the_guard_costs_hardly_a_request(
     users: int,
     start_sandbox: Callable[..., Any],

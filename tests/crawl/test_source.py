@@ -45,7 +45,7 @@ def test_a_crawl_of_another_source_is_refused(filled, other_sandbox, small_sandb
         refused = filled(*command, ok=False)
         assert refused.returncode == 2, refused
         (line,) = refused.stderr.splitlines()
-        assert "seed 1 and 50 users" in line
+        assert "seed 1 and 25 users" in line
         assert "seed 2 and 60 users" in line
         assert "HARVESTER_HOME" in line
     assert _held(filled) == before
@@ -88,7 +88,7 @@ def test_the_host_of_sources_is_that_of_the_first_that_was_read(database):
 
 def test_the_same_sandbox_may_move(filled, start_sandbox, small_sandbox):
     """The same community at another port is the same source."""
-    moved = start_sandbox(users=50, seed=1)
+    moved = start_sandbox(users=25, seed=1)
     _use(filled, moved.url)
     filled.crawl("--refresh")
     ((url,),) = filled.query("SELECT api_url FROM crawl.source")
@@ -97,7 +97,7 @@ def test_the_same_sandbox_may_move(filled, start_sandbox, small_sandbox):
 
 def test_synthetic_data_is_labelled(filled, tmp_path):
     """Status, report and each description of a release name the sandbox as their source."""
-    community = "the sandbox with seed 1 and 50 users"
+    community = "the sandbox with seed 1 and 25 users"
     assert "synthetic" in filled("status").stdout
     assert json.loads(filled("status", "--json").stdout)["source"]["synthetic"] is True
     assert community in filled("db", "source").stdout

@@ -29,7 +29,7 @@ def test_lists_cut_short_are_read_completely_later(
 ) -> None:
     """A clamp is learned at once, lists that were served short are found out by the next visit, a ceiling by an audit
     dates nothing."""
-    sandbox = start_sandbox(users=20, seed=5, odd=SHARE)
+    sandbox = start_sandbox(users=12, seed=5, odd=SHARE)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/settings?page_max=10&list_max=8", "POST")

@@ -60,7 +60,7 @@ def meanwhile(act: Callable[[int], None], every: float) -> Iterator[list[int]]:
 def test_a_crawl_survives_connections_that_are_cut(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=40, seed=3)
+    sandbox = start_sandbox(users=20, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     with (
@@ -139,13 +139,13 @@ def test_a_server_that_is_killed_and_comes_back(
 ) -> None:
     url = embedded.up(own_home)
     schema.migrate(url)
-    sandbox = start_sandbox(users=40, seed=3)
+    sandbox = start_sandbox(users=20, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_DATABASE_URL=url)
     harvester.database = url
     harvester.seed_all(sandbox)
     worker = harvester.start("crawl", "--json")
     for kill in (signal.SIGKILL, signal.SIGINT):
-        until(sandbox, 150)
+        until(sandbox, 80)
         os.kill(int((own_home / "postgres" / "postmaster.pid").read_text().split()[0]), kill)
         time.sleep(1)
         embedded.up(own_home)

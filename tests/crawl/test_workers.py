@@ -56,13 +56,13 @@ def test_workers_together_do_what_one_does(
 def test_a_worker_that_is_killed_is_replaced(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=60, seed=3)
+    sandbox = start_sandbox(users=30, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/settings?latency_ms=5", "POST")
     sandbox.json("/sandbox/requests/reset", "POST")
     command = harvester.start("crawl", "--workers", "2", "--json")
-    for moment in (150, 400):
+    for moment in (100, 250):
         while sandbox.requests()["total"] < moment:
             time.sleep(0.01)
         os.kill(random.Random(moment).choice(children(command)), signal.SIGKILL)
@@ -159,7 +159,7 @@ def test_the_budget_is_kept_and_used(
     make_harvester: Callable[..., Any],
 ) -> None:
     """Over any 10 s at most 2% more than the rate leave, and at least 95% while there is work: by the site's log."""
-    sandbox = start_sandbox(users=300, seed=2)
+    sandbox = start_sandbox(users=120, seed=2)
     harvester = make_harvester(sandbox, HARVESTER_RATE=str(rate))
     harvester.seed_all(sandbox)
     sandbox.json("/sandbox/requests/reset", "POST")

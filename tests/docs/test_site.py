@@ -61,7 +61,9 @@ return [...document.querySelectorAll('body *')].filter(one => {
 """
 
 
-@pytest.mark.parametrize(("width", "dark", "pages"), [(1280, False, PAGES[::5]), (360, True, PAGES)])
+@pytest.mark.parametrize(
+    ("width", "dark", "pages"), [pytest.param(1280, False, PAGES, marks=pytest.mark.soak), (360, True, PAGES)]
+)
 def test_the_site_is_quiet_and_nothing_leaves_it(
     site: Path, browser: Any, width: int, dark: bool, pages: list[str]
 ) -> None:

@@ -114,7 +114,7 @@ def test_a_list_that_nothing_announces_keeps_its_schedule(trouble: str, connecti
     assert class_of(connection, LIST.name) == class_for(of_list)
 
 
-@pytest.mark.parametrize("true_share", [0.95, 0.6, 0.0])
+@pytest.mark.parametrize("true_share", [0.6, *(pytest.param(share, marks=pytest.mark.soak) for share in (0.95, 0.0))])
 def test_the_share_is_learned_from_what_nothing_announced(true_share: float, connection: Connection) -> None:
     """Of the items of 3,000 lists a share is announced: the estimate is the truth, whatever was found by the others.
 

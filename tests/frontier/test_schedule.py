@@ -201,7 +201,10 @@ def put_observed(connection: Connection, news: Any, exposure: Any, stratum: int 
             copy.write_row((STREAM.name, number, START, 2, float(count), float(days), stratum, SPIDER * 32 + 12))
 
 
-@pytest.mark.parametrize(("shape", "rate"), [(0.5, 0.1), (0.25, 0.004), (2.0, 0.02)])
+PRIORS = [(0.5, 0.1), *(pytest.param(*one, marks=pytest.mark.soak) for one in ((0.25, 0.004), (2.0, 0.02)))]
+
+
+@pytest.mark.parametrize(("shape", "rate"), PRIORS)
 def test_the_prior_is_the_most_likely_one(shape: float, rate: float, connection: Connection) -> None:
     """Counts of gamma distributed rates: mean and shape are those that scipy finds most likely, at low rates too."""
     from scipy import optimize, stats  # they take 0.6 s to import, in every worker

@@ -31,7 +31,7 @@ def test_what_remains_is_what_the_others_reach_alone(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], second_database: str
 ) -> None:
     """Also where the crawl of all was stopped half-way, with lists that were read in part."""
-    sandbox = start_sandbox(users=18, seed=6)
+    sandbox = start_sandbox(users=12, seed=6)
     both, alone = make_harvester(sandbox), make_harvester(sandbox, HARVESTER_DATABASE_URL=second_database)
     seeds = sandbox.seeds()
     shared, other = seeds["users"][1:3]

@@ -30,7 +30,7 @@ def test_the_log_is_exact_event_by_event():
     before = keys(community)
     happened = Counter()
     # Evenly: what is rare is the point.
-    for name in list(churn._EVENTS) * 20:
+    for name in list(churn._EVENTS) * 10:
         logged = len(community.removed)
         community.now += 1
         happened[name] += churn._EVENTS[name][1](community)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import multiprocessing
 import os
@@ -361,6 +362,7 @@ def _become(
 
     `program` starts others; `alone`: in a session of its own; `first` is called before.
     """
+    gc.freeze()  # what was loaded lives until the end: to go through it would also copy it
     from harvester import processes
 
     processes.COMMAND = (str(program),)
