@@ -108,7 +108,6 @@ def test_a_crawl_whose_output_goes_nowhere_stores_what_it_reads(
     crawl = f"{HARVESTER} crawl --max-requests 3"
     environment = harvester.env()
     for streams, code, line in (
-        (">&- 2>&-", 0, ""),
         ("--log-json 2>/dev/full >/dev/null", 0, ""),
         (">/dev/full", 1, FULL),
         ("--workers 2 <&- >&- 2>&-", 0, ""),

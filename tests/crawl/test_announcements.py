@@ -39,7 +39,7 @@ def missing(harvester: Any, sandbox: Any, compare: Callable[..., Any]) -> int:
 def test_a_refresh_reads_what_was_announced(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], compare: Callable[..., Any]
 ) -> None:
-    sandbox = start_sandbox(users=30, seed=3)
+    sandbox = start_sandbox(users=60, seed=3)
     harvester = make_harvester(sandbox, HARVESTER_USER_ACTIVITY="1")
     harvester.seed_all(sandbox)
     harvester.crawl()

@@ -54,7 +54,7 @@ def contents(folder: Path) -> str:
 @pytest.fixture
 def archived(start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], tmp_path: Path) -> Any:
     """A community that was crawled into an archive and a warehouse, and the person in it with the most rows."""
-    sandbox = start_sandbox(users=8, seed=3)
+    sandbox = start_sandbox(users=6, seed=3)
     home, folder = tmp_path / "home", tmp_path / "archive"
     home.mkdir()
     harvester = make_harvester(sandbox, HARVESTER_HOME=str(home), HARVESTER_ARCHIVE=str(folder))
