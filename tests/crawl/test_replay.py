@@ -181,7 +181,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     The replay is killed twice and goes on, once with a process that decodes. Each difference that is planted is found,
     and nothing else.
     """
-    sandbox = start_sandbox(users=8, seed=3, odd=ODD)
+    sandbox = start_sandbox(users=14, seed=3, odd=ODD)
     harvester = make_harvester(
         sandbox,
         HARVESTER_ARCHIVE=str(tmp_path / "archive"),
@@ -202,7 +202,7 @@ def test_a_replayed_archive_gives_the_same_tables(
     harvester("crawl", ok=False)
     sandbox.json("/sandbox/settings?faults=", "POST")
     harvester("quarantine", "retry")
-    for mode in ("--refresh", "--audit"):
+    for mode in ("--refresh", "--audit", "--audit"):
         sandbox.live(150)
         harvester.seed_all(sandbox)
         harvester.crawl(mode)
