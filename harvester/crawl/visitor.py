@@ -311,10 +311,10 @@ class Visitor:
         """Return whether an answer counts, by a request for its user, project or studio; else the visit ends.
 
         `absent`: the answer is "not there", which counts if the entity itself is not found either. `first`: a name that
-        was proven recently is enough.
+        was proven recently is enough, where the site answers with the right ids.
         """
         visit = lease.visit
-        found = await self._find_itself(visit, first=first)
+        found = await self._find_itself(visit, first=first and await self._is_identified(lease))
         if found is None:
             logger.info("%s %s: the name is not the account's any more", visit.stream.name, visit.entity_id)
             await self._session.call(leases.release, [lease])

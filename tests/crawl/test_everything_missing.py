@@ -40,21 +40,26 @@ def really_gone(harvester: Any, sandbox: Any) -> set[tuple[str, int]]:
 SOMEBODY_ELSE = 1
 
 
+@pytest.mark.parametrize("users", [6, pytest.param(9, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("status", [404, pytest.param(403, marks=pytest.mark.soak)])
 def test_a_site_that_finds_nothing_dates_nothing(
-    status: int, start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+    status: int,
+    users: int,
+    start_sandbox: Callable[..., Any],
+    make_harvester: Callable[..., Any],
+    assert_truth: Callable[..., Any],
 ) -> None:
     """Refused everything, or shown somebody else, from the start or from the middle of a run on, it says degraded.
 
     What it has is kept and nothing is made up. After that, those who really went are dated.
     """
-    sandbox = start_sandbox(users=9, seed=11)
+    sandbox = start_sandbox(users=users, seed=11)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)
     harvester.crawl()
     before, held = gone(harvester), rows(harvester)
     lists = harvester.query(CERTIFIED)
-    sandbox.json("/sandbox/churn?events=600", "POST")
+    sandbox.json(f"/sandbox/churn?events={66 * users}", "POST")
     sandbox.json(f"/sandbox/settings?everything={status}", "POST")
     sandbox.json("/sandbox/requests/reset", "POST")
     result = harvester("crawl", "--refresh", "--json", ok=False)
