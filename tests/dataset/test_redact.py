@@ -26,7 +26,7 @@ NAMES = Names(["CoolCat_123", "luna", "griffpatch", "Max"], lambda name: f"<{nam
 def test_stated_recall_is_the_measured_recall(part):
     """Of each kind and language, on templates that the rules were not tuned with.
 
-    `python -m harvester.dataset.recall --write` states it anew when rules or templates change.
+    Run `python -m harvester.dataset.recall --write` when rules or templates change.
     """
     measured = measure(part)
     assert percentages(measured) == stated(part)
