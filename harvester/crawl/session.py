@@ -127,23 +127,21 @@ class Session:
         self._loop = asyncio.get_running_loop()
         if self.interrupted:
             self.stopping.set()
-        await self._in_thread(self._open)
+        await self._in_thread(partial(outlast_outage, self._connect, self.stopping.is_set, is_first=True))
 
-    def _open(self) -> None:
-        outlast_outage(self._begin, self.stopping.is_set, is_first=True)
-
-    def _begin(self) -> None:
-        connection = connect(self.settings, autocommit=True)
+    def _connect(self) -> None:
+        """Connect and begin the run, and start the embedded server if need be; a run that has begun is resumed."""
+        connection = connect(self.settings, start=not self.run, autocommit=True)
         try:
             _bound(connection)
             use_schema(connection)
-            self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
-            self.source = check_source(connection, self.settings)
-            if self.settings.sources:
-                self._bodies = open_store(connection, self.settings.sources_dir)
             if self.run:
                 runs.resume_run(connection, self.run)
             else:
+                self.settings = adopt_rate(connection, self.settings, is_compared=self.parent_run is None)
+                self.source = check_source(connection, self.settings)
+                if self.settings.sources:
+                    self._bodies = open_store(connection, self.settings.sources_dir)
                 self.run = runs.begin_run(connection, self.settings, self.command, self.parent_run)
             self._use(connection)
         except BaseException:
@@ -185,18 +183,7 @@ class Session:
         """
         if self._connection is not None:
             self._connection.close()
-        wait_for_database(self._resume, self.stopping.is_set)
-
-    def _resume(self) -> None:
-        connection = connect(self.settings, start=False, autocommit=True)
-        try:
-            _bound(connection)
-            use_schema(connection)
-            runs.resume_run(connection, self.run)
-            self._use(connection)
-        except BaseException:
-            connection.close()
-            raise
+        wait_for_database(self._connect, self.stopping.is_set)
 
     def without_erased(self, served: AnyStr) -> AnyStr:
         """Return a served text, or an empty one if it holds a name or an id of an erased person."""
