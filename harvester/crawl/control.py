@@ -1,10 +1,10 @@
 """Decide whether answers "not there" are believed: a site in trouble may give them for everything.
 
 That a known entity is missing is believed once a later request of the same stream has found something. If no other
-visit does so, an entity that was present at its last visit is requested; where too few are known for that, anything
-that was found later is evidence, once an earlier run missed the entity too. If far more known entities are missing than
-usual, none of them is believed to be missing before a later run. An absence that changes no stored row is believed once
-any later request has found something.
+visit does so, an entity that was present at its last visit is requested; where none is known, the visits under way are
+waited for longer; where too few are known, anything that was found later is evidence, once an earlier run missed the
+entity too. If far more known entities are missing than usual, none of them is believed to be missing before a later
+run. An absence that changes no stored row is believed once any later request has found something.
 
 An answer without an id that no stored fact supports counts once later requests were answered with the right ids of two
 entities of one kind: a page that is served for all addresses has the id of one of them at most.
@@ -189,6 +189,13 @@ class UnderWay:
             yield
         finally:
             lock.release()
+
+    async def wait_found(self, at: float, stream: str | None, seconds: float) -> bool:
+        """Wait as `Control.wait_found`, as long as a visit is under way; return whether something was found."""
+        with self.wait():
+            if not self.all_wait():
+                await self._control.wait_found(at, stream, seconds)
+        return self._control.has_found_since(at, stream)
 
     def all_wait(self) -> bool:
         """Return whether no visit is under way that could bring an answer."""

@@ -262,9 +262,7 @@ class Visitor:
         if is_known and not is_usual and control.miss(name):
             return "not there, like far more of what is known than usual: asked again later"
         of = name if is_known else None
-        with self.under_way.wait():
-            if not self.under_way.all_wait():
-                await control.wait_found(at, of, WAIT_SECONDS if is_known else FRESH_SECONDS)
+        await self.under_way.wait_found(at, of, WAIT_SECONDS if is_known else FRESH_SECONDS)
         if not is_known and control.has_found_since(at):
             return None
         async with self.under_way.hold(self._controls[name]):
@@ -287,10 +285,15 @@ class Visitor:
     async def _ask_known(self, visit: Visit, at: float) -> tuple[bool, int]:
         """Request entities of the same stream that were present at their last visit.
 
-        Returns whether one of them is there, and the number of those that are not.
+        Returns whether one of them is there, and the number of those that are not. Where none is known, visits under
+        way may still find something of the stream: these are waited for.
         """
         missing = 0
-        for known in await self._session.call(absences.known_present, visit, CANDIDATES):
+        candidates = await self._session.call(absences.known_present, visit, CANDIDATES)
+        if not candidates:
+            left = FRESH_SECONDS - (time.monotonic() - at)
+            return await self.under_way.wait_found(at, visit.stream.name, left), 0
+        for known in candidates:
             with suppress(TransientHTTP, Unusable), await self.fetcher.read(known, "", _CHECK_ATTEMPTS) as answer:
                 if answer.records is not None and self._control.has_found_since(at, visit.stream.name):
                     return True, missing

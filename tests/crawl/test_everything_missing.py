@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from unguarded import without
 
+from harvester.crawl import visitor
 from harvester.crawl.control import CANDIDATES
 from harvester.crawl.deletions import ITSELF
 from tests.crawl.test_names import false_facts
@@ -118,6 +120,40 @@ def test_an_outage_does_not_date_the_only_studio(
     assert gone(harvester) == set()
     harvester("crawl", "--refresh", ok=False)
     assert gone(harvester) == really_gone(harvester, sandbox)
+
+
+def _ask_at_once() -> None:
+    """Do not wait for other visits, as if no answer came for `WAIT_SECONDS`, before known entities are requested."""
+    visitor.WAIT_SECONDS = 0.0
+
+
+def test_an_absence_waits_where_nothing_else_is_known(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any]
+) -> None:
+    """A closed studio had the only comments, its list is asked for first, and those of other studios are found."""
+    sandbox = start_sandbox(users=12, seed=11)
+    harvester = make_harvester(sandbox, HARVESTER_RATE="40")
+    studios = sandbox.seeds()["studios"]
+    harvester("seed", "studios", *map(str, studios), "--depth", "0")
+    harvester.crawl()
+    sandbox.json("/sandbox/churn?events=1&type=close_studio", "POST")
+    (studio,) = set(studios) - {row["id"] for row in sandbox.truth("studios")}
+    # As if it alone had comments, and the last visits of the others had failed. They are visited last.
+    harvester.query(
+        "UPDATE crawl.frontier SET item_count = 1, due_at = now() - interval '2 days'"
+        " WHERE stream = 'studio_comments' AND entity_id = %s RETURNING 1",
+        studio,
+    )
+    harvester.query(
+        "UPDATE crawl.frontier SET item_count = 0, failures = 1, due_at = now()"
+        " WHERE stream = 'studio_comments' AND entity_id <> %s RETURNING 1",
+        studio,
+    )
+    due = "UPDATE crawl.frontier SET due_at = now() - interval '1 day' WHERE stream <> 'studio_comments' RETURNING 1"
+    assert len(harvester.query(due)) > 15, "more than are visited at once"
+    replace(harvester, first=_ask_at_once)("crawl", "--spider", "studios", "--spider", "comments", ok=False)
+    visits = "SELECT visits FROM crawl.frontier WHERE stream = 'studio_comments' AND entity_id = %s"
+    assert harvester.query(visits, studio) == [(2,)]
 
 
 @pytest.mark.parametrize("status", [404, pytest.param(403, marks=pytest.mark.soak)])
