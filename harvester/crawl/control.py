@@ -2,7 +2,7 @@
 
 That a known entity is missing is believed once a later request of the same stream has found something. If no other
 visit does so, an entity that was present at its last visit is requested; where none is known, the visits under way are
-waited for longer; where too few are known, anything that was found later is evidence, once an earlier run missed the
+awaited for longer; where too few are known, anything that was found later is evidence, once an earlier run missed the
 entity too. If far more known entities are missing than usual, none of them is believed to be missing before a later
 run. An absence that changes no stored row is believed once any later request has found something.
 
@@ -191,7 +191,7 @@ class UnderWay:
             lock.release()
 
     async def wait_found(self, at: float, stream: str | None, seconds: float) -> bool:
-        """Wait as `Control.wait_found`, as long as a visit is under way; return whether something was found."""
+        """Wait as `Control.wait_found`, and no longer once all visits wait; return whether something was found."""
         with self.wait():
             if not self.all_wait():
                 await self._control.wait_found(at, stream, seconds)

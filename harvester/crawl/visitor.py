@@ -270,7 +270,7 @@ class Visitor:
                 return None
             if control.is_doubted(name):
                 return _ALL_MISSING
-            found, asked = await self._ask_known(visit, at)
+            found, asked = await self._ask_known(visit, at, of)
             if found:
                 return None
             if asked == CANDIDATES or not await self._site_answers(at):
@@ -282,17 +282,17 @@ class Visitor:
             return None
         return "not there for the first time, and nothing is known to compare with: asked again in a later run"
 
-    async def _ask_known(self, visit: Visit, at: float) -> tuple[bool, int]:
+    async def _ask_known(self, visit: Visit, at: float, of: str | None) -> tuple[bool, int]:
         """Request entities of the same stream that were present at their last visit.
 
-        Returns whether one of them is there, and the number of those that are not. Where none is known, visits under
-        way may still find something of the stream: these are waited for.
+        Returns whether one of them is there, and the number of those that are not. Where none is known, the visits
+        under way are awaited instead, one of which may find something of the stream `of`, or of any.
         """
         missing = 0
         candidates = await self._session.call(absences.known_present, visit, CANDIDATES)
         if not candidates:
             left = FRESH_SECONDS - (time.monotonic() - at)
-            return await self.under_way.wait_found(at, visit.stream.name, left), 0
+            return await self.under_way.wait_found(at, of, left), 0
         for known in candidates:
             with suppress(TransientHTTP, Unusable), await self.fetcher.read(known, "", _CHECK_ATTEMPTS) as answer:
                 if answer.records is not None and self._control.has_found_since(at, visit.stream.name):

@@ -196,13 +196,11 @@ def test_waits_end_once_all_visits_wait() -> None:
     """Of three visits one waits for an answer, one holds a lock and waits too, and one waits for that lock."""
 
     async def scenario() -> int:
-        site, lock = Control(), asyncio.Lock()
-        visits = UnderWay(site)
+        lock = asyncio.Lock()
+        visits = UnderWay(Control())
 
         async def wait() -> None:
-            with visits.wait():
-                if not visits.all_wait():
-                    await site.wait_found(0.0, None, math.inf)
+            await visits.wait_found(0.0, None, math.inf)
             visits.end()
 
         async def hold_and_wait() -> None:
