@@ -91,6 +91,8 @@ _LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
 # Told before what followed from them.
 _CAUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOMEM)
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of cron and of `su`
+_ACCOUNT_LOCK = Path("/var/run/scratch-harvester.lock")
+"""Held while the account is made: of two that run at once, each useradd makes it, under a number of its own."""
 _LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
 
 log = logging.getLogger(__name__)
@@ -456,7 +458,14 @@ class _Server:
 def _locked(home: Path) -> Iterator[None]:
     # As root the server has another owner, who must pass through the home: search permission, no more.
     home.mkdir(parents=True, exist_ok=True, mode=0o711 if os.geteuid() == 0 else 0o700)
-    with (home / "postgres.lock").open("a", encoding="ascii") as lock:
+    with _holding(home / "postgres.lock"):
+        yield
+
+
+@contextlib.contextmanager
+def _holding(path: Path) -> Iterator[None]:
+    """Hold the lock of a file during the block. The file is made where it is missing, and stays."""
+    with open(path, "a", opener=_private_file) as lock:
         deadline = time.monotonic() + _LOCK_TIMEOUT
         while True:
             try:
@@ -561,9 +570,13 @@ def _account(folder: Path) -> pwd.struct_passwd | None:
         if owner != 0:
             raise WarehouseError(f"{folder} belongs to user {owner}, who has no account here") from None
     log.warning("PostgreSQL does not run as root: its server gets the system account %s, which is made now", ACCOUNT)
-    complaint = _make_account(ACCOUNT)
+    with _holding(_ACCOUNT_LOCK):
+        try:
+            return pwd.getpwnam(ACCOUNT)  # another process was faster
+        except KeyError:
+            complaint = _make_account(ACCOUNT)
     try:
-        return pwd.getpwnam(ACCOUNT)  # also when another process was faster
+        return pwd.getpwnam(ACCOUNT)
     except KeyError:
         raise WarehouseError(
             f"PostgreSQL does not run as root, and the account {ACCOUNT} cannot be created ({complaint}):"

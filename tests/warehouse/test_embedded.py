@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -307,6 +308,25 @@ def test_folders_stay_open_while_another_server_starts(home):
     closing.join(60)
     assert above.stat().st_mode & 0o777 == 0o700
     assert not embedded.status(one).running
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gets an account")
+def test_first_starts_at_once_share_one_account(monkeypatch, tmp_path):
+    """An account of this test's own is made, and removed."""
+    name = f"harvester-test-{os.getpid()}"
+    monkeypatch.setattr(embedded, "ACCOUNT", name)
+    at_once = threading.Barrier(4)
+
+    def account(_):
+        at_once.wait()
+        return embedded._account(tmp_path)
+
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = set(pool.map(account, range(4)))
+        assert found == {pwd.getpwnam(name)}
+    finally:
+        subprocess.run(["userdel", name], check=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gets an account")
