@@ -7,6 +7,7 @@ database, and that the session has its own server process, which it has not behi
 
 from __future__ import annotations
 
+import logging
 import selectors
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,9 @@ PREPARE = "SELECT " + ", ".join(f"set_config('{name}', '{value}', false)" for na
 _ASKED = (0, 1, 1, 0, 1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0)
 """Order in which two connections are asked for their server process. It has no period (Thue-Morse), so that no other
 client of a pooler can alternate with it."""
+
+# Its warnings tell of errors that follow from one that is raised, and quote values of rows.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 def libpq_url(url: str) -> str:

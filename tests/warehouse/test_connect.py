@@ -45,6 +45,20 @@ def test_options_are_passed_on_and_joined(blank_database):
         assert connection.execute("SHOW timezone").fetchone() == ("UTC",)
 
 
+def test_no_log_quotes_a_row_if_a_command_is_interrupted(blank_database, caplog):
+    """Of a statement that had failed already, the driver would log the row."""
+
+    def work(connection):
+        connection.execute("CREATE TABLE public.comments (content text CHECK (content = ''))")
+        with connection.pipeline():
+            connection.execute("INSERT INTO public.comments VALUES ('of a child')")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), connect(load(database_url=blank_database)) as connection:
+        work(connection)
+    assert caplog.text == ""
+
+
 @pytest.mark.every_postgres
 @pytest.mark.parametrize("where", ["database", "role", "environment"])
 def test_a_session_is_the_same_whatever_its_defaults_are(blank_database, monkeypatch, where):
