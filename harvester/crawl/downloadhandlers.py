@@ -9,6 +9,7 @@ from aiohttp import ClientResponseError, RequestInfo
 from scrapy import Request
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
+from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Headers
 from yarl import URL
 
@@ -16,6 +17,10 @@ from harvester.proxies import proxy_for
 
 IN_QUERY = "in_query"
 """Key in `Request.meta` of a token, which goes into the query of the address that is sent, and nowhere else."""
+
+
+class BadlyPackedError(ResponseDataLossError):
+    """A response whose body cannot be unpacked by the encoding that it states."""
 
 
 class DownloadHandler(AiohttpDownloadHandler):

@@ -34,7 +34,7 @@ from harvester.crawl.answers import is_absent
 from harvester.crawl.archive import Part
 from harvester.crawl.control import Control
 from harvester.crawl.deviations import CONFIRM_ATTEMPTS, DeviationReporter
-from harvester.crawl.downloadhandlers import IN_QUERY, without
+from harvester.crawl.downloadhandlers import IN_QUERY, BadlyPackedError, without
 from harvester.crawl.retry import ATTEMPTS, backoff, retry_after
 from harvester.crawl.session import Session
 from harvester.crawl.visits import address
@@ -46,6 +46,7 @@ _BROKEN_BECAUSE = {
     CannotResolveHostError: "the name of the host is not found",
     DownloadConnectionRefusedError: "no connection",
     DownloadTimeoutError: "no response in time",
+    BadlyPackedError: "the response is badly packed",
     ResponseDataLossError: "the response was cut",
     DownloadCancelledError: "the request was cancelled",
     DownloadFailedError: "the connection broke",

@@ -1,4 +1,7 @@
-"""Log formatter that keeps pages and items out of Scrapy's log: addresses hold usernames, items hold texts of users."""
+"""Log formatter that keeps people's data out of Scrapy's log.
+
+Addresses hold usernames, items hold texts of users, and settings hold the operator's contact.
+"""
 
 import logging
 from typing import Any, Self
@@ -7,16 +10,18 @@ from scrapy.crawler import Crawler
 from scrapy.logformatter import LogFormatter
 
 _TELL_ADDRESSES = ("scrapy.core.downloader.handlers", "scrapy.core.scraper", "scrapy.downloadermiddlewares")
+_TELLS_SETTINGS = "scrapy.crawler"
 
 
 class QuietFormatter(LogFormatter):
-    """Formatter that writes no requests, responses and items, and silences loggers that would write addresses."""
+    """Formatter that writes no requests, responses and items, and silences loggers that would write such data."""
 
     @classmethod
     def from_crawler(cls, _: Crawler) -> Self:
         """Scrapy's way to build a component."""
         for name in _TELL_ADDRESSES:
             logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger(_TELLS_SETTINGS).setLevel(logging.WARNING)
         return cls()
 
     def crawled(self, *_: Any) -> None:  # type: ignore[override]

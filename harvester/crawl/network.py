@@ -70,13 +70,13 @@ class _HostsSpider(Spider):
     def __init__(self, hosts: Settings) -> None:
         super().__init__()
         self._hosts = hosts
-        self.failure: HarvesterError | None = None
+        self.failure: Exception | None = None
 
     async def start(self) -> AsyncIterator[Any]:
         """Ask the hosts, and yield nothing."""
         try:
             await self._check()
-        except HarvesterError as error:
+        except Exception as error:  # noqa: BLE001  (raised by `check_hosts`)
             self.failure = error
         nothing: tuple[Any, ...] = ()
         for one in nothing:

@@ -35,7 +35,7 @@ DEFAULT_REQUEST_HEADERS = {"Accept": "application/json", "Accept-Language": "en"
 DOWNLOADER_MIDDLEWARES_BASE = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": 100,
     "scrapy.downloadermiddlewares.downloadtimeout.DownloadTimeoutMiddleware": 350,
-    "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 590,
+    "harvester.crawl.middlewares.UnpackingMiddleware": 590,
     "harvester.crawl.middlewares.PoliteMiddleware": 900,  # nearest to the network: each request passes it
 }
 SPIDER_MIDDLEWARES_BASE: dict[str, int] = {}

@@ -7,6 +7,7 @@ through the item pipelines; the next page of a list is requested once the one be
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from traceback import format_tb
 from typing import Any
 
 from scrapy import Request, Spider
@@ -126,9 +127,10 @@ class FrontierSpider(Spider):
             await self.work()
         except asyncio.CancelledError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (raised by the command)
             self.session.failure = self.session.failure or error
-            logger.debug("the crawl failed", exc_info=True)
+            # Without its text: an error of the database quotes the row.
+            logger.debug("the crawl failed: %s\n%s", type(error).__name__, "".join(format_tb(error.__traceback__)))
         finally:
             self.visitor.pages.put_nowait(None)
 

@@ -104,6 +104,9 @@ class Snapshot:
             yield
         except adbc.Error as error:
             raise WarehouseError(refused(cause_of_state(error.sqlstate), error.sqlstate or "no SQLSTATE")) from error
+        except OSError:
+            # Of the rows that Arrow reads: without a SQLSTATE, and with a message that may quote what users wrote.
+            raise WarehouseError("the database did not send all rows of a query: try again") from None
 
 
 @contextmanager

@@ -114,7 +114,10 @@ _CHANGED: dict[str, Callable[[bytes], bytes]] = {
     "large": lambda body: body + b" " * LARGE,
 }
 # Ways of sending the true answer badly.
-_SENDING = ("truncate", "reset", "stall", "slow", "bomb", "type", "429-date")
+_SENDING = ("truncate", "reset", "stall", "slow", "bomb", "packing", "type", "429-date")
+_ENCODINGS = (b"gzip", b"deflate", b"br", b"zstd")
+_UNPACKED = b"\xff" * 16
+"""A body that none of the encodings can unpack."""
 _ASKED = ("no-offset", "endless", "empty")
 """Faults that answer another question: the first page, always or past the end of the list; an empty page for any but
 the first."""
@@ -218,7 +221,7 @@ def status_of(fault: str, status: int) -> int:
     """Return the status that a client sees of a response of this status; 0 if it sees none."""
     if fault in _INSTEAD:
         return _INSTEAD[fault][0]
-    return {"truncate": 200, "bomb": 200, "stall": 0, "429-date": 429}.get(fault, status)
+    return {"truncate": 200, "bomb": 200, "packing": 0, "stall": 0, "429-date": 429}.get(fault, status)
 
 
 def is_later_page(query: bytes) -> bool:
@@ -249,6 +252,10 @@ async def send_fault(
         status, headers, body = 429, [_HTML, (b"retry-after", at.encode())], b"<h1>429 Too Many Requests</h1>"
     elif fault == "bomb":
         status, headers, body = 200, [*headers, (b"content-encoding", b"gzip")], _BOMB
+    elif fault == "packing":
+        # One encoding after another, by what would have been sent.
+        encoding = _ENCODINGS[len(body) % len(_ENCODINGS)]
+        status, headers, body = 200, [*headers, (b"content-encoding", encoding)], _UNPACKED
     elif fault == "type":
         headers = [(b"content-type", b"application/octet-stream")]
     elif fault == "truncate":

@@ -36,6 +36,7 @@ import hashlib
 import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -76,7 +77,8 @@ SETTINGS = {
     "timezone": "UTC",  # default: the system's
     "log_timezone": "UTC",
     "log_checkpoints": "off",  # default on: a line every few minutes, for months
-    # Failed statements and their details hold people's data. Defaults: error, default.
+    # Errors, failed statements and their details hold people's data. Defaults: warning, error, default.
+    "log_min_messages": "log",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
 }
@@ -90,6 +92,8 @@ _ORPHAN_TIMEOUT = 10
 _LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
 # Told before what followed from them.
 _CAUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOMEM)
+_ADDED = re.compile(r"(\S+ )*(CONTEXT|DETAIL|HINT|QUERY|STATEMENT): ")
+"""The begin of a line that adds to a message, with the time and number of the process in a server's log."""
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of cron and of `su`
 _ACCOUNT_LOCK = Path("/var/run/scratch-harvester.lock")
 """Held while the account is made: of two that run at once, each useradd makes it, under a number of its own."""
@@ -669,8 +673,11 @@ def _small(folder: str) -> bool:
 
 
 def complaint(text: str) -> str:
-    """Return the line of a PostgreSQL program's output that says what is wrong, without time and process number."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    """Return the line of a PostgreSQL program's output that says what is wrong, without time and process number.
+
+    Nor with values of rows: they stand behind a colon in quotes, and in the lines that follow the message.
+    """
+    lines = [line.strip().partition(': "')[0] for line in text.splitlines() if line.strip() and not _ADDED.match(line)]
     causes = [line for line in lines if any(os.strerror(number) in line for number in _CAUSES)]
     for mark in ("PANIC:", "FATAL:", "error:", "ERROR:"):
         for line in reversed(causes or lines):

@@ -68,6 +68,20 @@ def test_three_of_ten_answers_are_faults(
     assert harvester.query("SELECT count(*) FROM crawl.frontier WHERE failures > 0") == [(0,)]
 
 
+def test_a_badly_packed_answer_is_asked_for_again(
+    start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
+) -> None:
+    """In each encoding that is asked for: one bad answer would end the crawl."""
+    sandbox = start_sandbox(users=5, seed=3)
+    harvester = make_harvester(sandbox)
+    harvester.seed_all(sandbox)
+    sandbox.json("/sandbox/settings?faults=packing=0.1", "POST")
+    assert json.loads(harvester("crawl", "--json", ok=False).stdout)["retries"] > 0
+    sandbox.json("/sandbox/settings?faults=", "POST")
+    harvester("crawl", "--json")
+    assert_truth(harvester, sandbox)
+
+
 def test_a_page_in_doubt_at_the_last_attempt_is_set_aside(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:

@@ -108,7 +108,7 @@ class Drop:
 
 class Fail:
     def process_item(self, item):
-        raise ValueError("a fault of the pipeline")
+        raise ValueError(f"of a {'child'}")
 """
 
 
@@ -125,10 +125,12 @@ def test_settings_of_scrapy_do_what_they_say(
     def last_run() -> tuple[Any, ...]:
         return harvester.query("SELECT outcome, requests FROM crawl.runs ORDER BY id DESC LIMIT 1")[0]
 
-    done = scrapy(harvester, *target, "-s", "CLOSESPIDER_PAGECOUNT=2", "-s", "LOG_LEVEL=INFO")
+    said = {"HARVESTER_CONTACT": "operator@example.org"}
+    done = scrapy(harvester, *target, "-s", "CLOSESPIDER_PAGECOUNT=2", "-s", "LOG_LEVEL=DEBUG", **said)
     assert done.returncode == 0, done.stderr
     assert last_run() == ("bounded", 2)
     assert "Spider opened" in done.stderr
+    assert "operator@" not in done.stderr
     refused = scrapy(harvester, *target, "-s", "CLOSESPIDER_ERRORCOUNT=1")
     (line,) = refused.stderr.splitlines()
     assert line.endswith("CLOSESPIDER_ERRORCOUNT is not supported; CLOSESPIDER_PAGECOUNT, _ITEMCOUNT and _TIMEOUT are")
@@ -140,7 +142,9 @@ def test_settings_of_scrapy_do_what_they_say(
     errors = harvester.query("SELECT last_error FROM crawl.frontier WHERE failures > 0")
     assert errors == [("dropped by an item pipeline: too chatty",)]
 
-    failed = scrapy(harvester, *target, "-s", pipelines["Fail"], PYTHONPATH=str(tmp_path))
+    failed = scrapy(harvester, *target, "-s", pipelines["Fail"], "-s", "LOG_LEVEL=DEBUG", PYTHONPATH=str(tmp_path))
+    assert "DEBUG: the crawl failed: ValueError" in failed.stderr
+    assert "of a child" not in failed.stderr
     assert last_run()[0] == "failed"
     assert small_sandbox.truth("users")[0]["username"] not in failed.stderr
 

@@ -76,7 +76,7 @@ def scene(
 
     Nothing was read for `new`, which has all in scope, and for `empty`.
     """
-    sandbox = start_sandbox(users=8, seed=6, odd=0.05)
+    sandbox = start_sandbox(users=8, seed=9, odd=0.05)
     scene = Scene(sandbox, embedded_server, harvester_of, tmp_path_factory.mktemp("archive"))
     before = scene.make("before", "empty")
     before.seed_all(sandbox)

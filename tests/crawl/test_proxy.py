@@ -159,6 +159,13 @@ def test_each_host_is_asked(small_sandbox: Any, make_harvester: Callable[..., An
         small_sandbox.json("/sandbox/settings?faults=", "POST")
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"harvester: {small_sandbox.url}/health does not answer as the API does (")
+    small_sandbox.json("/sandbox/settings?faults=packing=1", "POST")
+    try:
+        failed = harvester("network", "check", ok=False)
+    finally:
+        small_sandbox.json("/sandbox/settings?faults=", "POST")
+    assert failed.returncode == 1
+    assert failed.stderr.endswith("/health does not answer as the API does (the response is badly packed)\n")
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"

@@ -5,10 +5,18 @@ import json
 from collections import Counter
 
 import pytest
+from scrapy import Request
+from scrapy.downloadermiddlewares.httpcompression import ACCEPTED_ENCODINGS
+from scrapy.http import Response
+from scrapy.utils.test import get_crawler
 
+from harvester.crawl.downloadhandlers import BadlyPackedError
+from harvester.crawl.middlewares import UnpackingMiddleware
 from harvester.sandbox import faults
 from harvester.sandbox.community import Community
 from harvester.sandbox.faults import NAMES, Faults, parse
+
+URL = "http://127.0.0.1/"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +115,19 @@ def sent(fault, body=b"0123456789" * 10):
 
     asyncio.run(faults.send_fault(send, fault, 200, [], body, lambda: drops.append(1)))
     return messages, len(drops)
+
+
+def test_no_encoding_unpacks_a_badly_packed_body():
+    """Of all encodings that Scrapy asks for."""
+    unpacking = UnpackingMiddleware.from_crawler(get_crawler())
+    stated = set()
+    for length in range(4):
+        (start, content), _ = sent("packing", b"x" * length)
+        headers = dict(start["headers"])
+        stated.add(headers[b"content-encoding"])
+        with pytest.raises(BadlyPackedError):
+            unpacking.process_response(Request(URL), Response(URL, headers=headers, body=content["body"]))
+    assert stated == set(ACCEPTED_ENCODINGS)
 
 
 def test_reset_stops_in_the_middle():

@@ -286,6 +286,43 @@ def test_a_reason_from_the_log_when_it_does_not_start(home):
         embedded.up(home)
 
 
+def test_the_log_of_the_server_quotes_no_row(home):
+    url = embedded.up(home)
+    write(url, "of a child")
+    with pytest.raises(psycopg.DataError, match="of a child"):
+        ask(url, "SELECT value::int FROM public.kept")
+    log = embedded._Server(home).log.read_text()
+    assert "ready to accept connections" in log
+    assert "of a child" not in log
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            [
+                'pg_restore: error: COPY failed for table "kept": ERROR:  canceling statement due to statement timeout',
+                'CONTEXT:  COPY kept, line 4: "an error: of a child"',
+            ],
+            'COPY failed for table "kept": ERROR:  canceling statement due to statement timeout',
+        ),
+        (
+            [
+                '2026-12-01 03:20:31.123 UTC [47] ERROR:  invalid input syntax for type integer: "of a child"',
+                "2026-12-01 03:20:31.123 UTC [47] DETAIL:  FATAL: of a child",
+            ],
+            "invalid input syntax for type integer",
+        ),
+        (
+            ['pg_dump: error: connection to server on socket "/tmp/a" failed: FATAL:  database "a" does not exist'],
+            'database "a" does not exist',
+        ),
+    ],
+)
+def test_a_complaint_quotes_no_row(lines, told):
+    assert embedded.complaint("\n".join(lines)) == told
+
+
 def test_the_account_is_made_under_the_path_of_cron(monkeypatch):
     """The account that is asked for is there, or may not be made: either shows that useradd was found."""
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
