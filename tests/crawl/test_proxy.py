@@ -152,20 +152,16 @@ def test_each_host_is_asked(small_sandbox: Any, make_harvester: Callable[..., An
     by_name = small_sandbox.url.replace("127.0.0.1", "localhost")
     harvester = make_harvester(small_sandbox, HARVESTER_SITE_URL=by_name)
     assert harvester("network", "check").stdout.splitlines()[-1] == "ok  the API and the site answer"
-    small_sandbox.json("/sandbox/settings?faults=html=1", "POST")
-    try:
-        failed = harvester("network", "check", ok=False)
-    finally:
-        small_sandbox.json("/sandbox/settings?faults=", "POST")
-    assert failed.returncode == 1
-    assert failed.stderr.startswith(f"harvester: {small_sandbox.url}/health does not answer as the API does (")
-    small_sandbox.json("/sandbox/settings?faults=packing=1", "POST")
-    try:
-        failed = harvester("network", "check", ok=False)
-    finally:
-        small_sandbox.json("/sandbox/settings?faults=", "POST")
-    assert failed.returncode == 1
-    assert failed.stderr.endswith("/health does not answer as the API does (the response is badly packed)\n")
+    for fault, why in (("html", "the body is not JSON"), ("packing", "the response is badly packed")):
+        small_sandbox.json(f"/sandbox/settings?faults={fault}=1", "POST")
+        try:
+            failed = harvester("network", "check", ok=False)
+        finally:
+            small_sandbox.json("/sandbox/settings?faults=", "POST")
+        assert failed.returncode == 1
+        said = f"harvester: {small_sandbox.url}/health does not answer as the API does ("
+        assert failed.stderr.startswith(said)
+        assert why in failed.stderr
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
