@@ -92,11 +92,11 @@ _ORPHAN_TIMEOUT = 10
 _LOCK_TIMEOUT = _START_TIMEOUT + _STOP_TIMEOUT
 # Told before what followed from them.
 _CAUSES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.ENOMEM)
-_ADDED = re.compile(r"(\S+ )*(CONTEXT|DETAIL|HINT|QUERY|STATEMENT): ")
-"""The begin of a line that adds to a message, with the time and number of the process in a server's log."""
+_ADDED = re.compile(r"(\S+ \S+ \S+ \[\d+\] )?(CONTEXT|DETAIL|HINT|QUERY|STATEMENT): ")
+"""The begin of a line that adds to a message; in a server's log behind the time and the process number."""
 _ADMIN_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # not on the PATH of cron and of `su`
 _ACCOUNT_LOCK = Path("/var/run/scratch-harvester.lock")
-"""Held while the account is made: of two that run at once, each useradd makes it, under a number of its own."""
+"""Held while the account is made: two useradd at once would both make it, each under a number of its own."""
 _LOG_LIMIT = 1_000_000  # bytes kept of the log before it is turned over
 
 log = logging.getLogger(__name__)
@@ -675,7 +675,7 @@ def _small(folder: str) -> bool:
 def complaint(text: str) -> str:
     """Return the line of a PostgreSQL program's output that says what is wrong, without time and process number.
 
-    Nor with values of rows: they stand behind a colon in quotes, and in the lines that follow the message.
+    Values of rows are left out: they stand in quotes behind a colon, and in the lines that add to a message.
     """
     lines = [line.strip().partition(': "')[0] for line in text.splitlines() if line.strip() and not _ADDED.match(line)]
     causes = [line for line in lines if any(os.strerror(number) in line for number in _CAUSES)]

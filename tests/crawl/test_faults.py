@@ -71,7 +71,7 @@ def test_three_of_ten_answers_are_faults(
 def test_a_badly_packed_answer_is_asked_for_again(
     start_sandbox: Callable[..., Any], make_harvester: Callable[..., Any], assert_truth: Callable[..., Any]
 ) -> None:
-    """In each encoding that is asked for: one bad answer would end the crawl."""
+    """No such answer ends the crawl, and nothing of it is stored."""
     sandbox = start_sandbox(users=5, seed=3)
     harvester = make_harvester(sandbox)
     harvester.seed_all(sandbox)

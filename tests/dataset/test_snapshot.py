@@ -14,7 +14,7 @@ FAILING = "SELECT ('of a child ' || i)::int FROM generate_series(1, 3) i"
 @pytest.mark.every_postgres
 @pytest.mark.parametrize("query", [FAILING, "SELECT pg_sleep(60)"])
 def test_a_query_that_is_broken_off_is_one_line(database: str, query: str) -> None:
-    """Whether it fails or takes too long; the driver's own message quotes values."""
+    """A query that fails and one that takes too long: the driver's own message would quote values."""
     with open_snapshot(load(database_url=database)) as snapshot:
         snapshot.run("SET LOCAL statement_timeout = '200ms'")
         with pytest.raises(WarehouseError) as caught:
